@@ -1,0 +1,335 @@
+//! The Call machine: one attempt at one lead.
+//!
+//! A call is facts and decisions. Facts ([`facts`]) are what the carrier told us about each leg;
+//! they only merge. Decisions (the stage, the offers) are ours; [`Call::handle`] makes them. What
+//! a leg should be hearing is a projection of both ([`Call::script`]), and so is when to look
+//! again ([`Call::wake_at`]).
+
+pub mod amd;
+pub mod facts;
+mod handle;
+mod lines;
+mod record;
+mod script;
+mod settle;
+mod transfer;
+
+pub use facts::{End, EndCause, LegFacts, Press, ProviderRef, Verdict};
+pub use handle::{Context, Event, FreeAgent, Stop};
+pub use record::{Load, Record, Sentence};
+
+use crate::agent::AgentEvent;
+use crate::id::{AgentId, CallId, CampaignId, LeadId, LegId};
+use crate::outcome::Outcome;
+use crate::phone::Phone;
+use crate::private::Private;
+use crate::script::{MessageKind, Script};
+use crate::settings::TransferMode;
+use crate::time::{Millis, Timestamp};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// How long a permit to dial lives. The first look-up comes later than this, so whoever still
+/// holds the permit by then finds it dead.
+pub const PERMIT_TTL: Millis = Millis::from_secs(10);
+
+/// How many spaced negative look-ups make an unproven leg lost.
+pub const NEGATIVES_MAX: u8 = 3;
+
+/// What was decided before the call began. Never changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallPlan {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The lead.
+    pub lead: LeadId,
+    /// Which attempt at the lead this is, from 1.
+    pub attempt: u16,
+    /// The number to call.
+    pub to: Phone,
+    /// Which of the lead's numbers that is.
+    pub number_index: u8,
+    /// The number shown.
+    pub from: Phone,
+    /// The carrier account that pays.
+    pub account: Arc<str>,
+    /// The class of lead for which pacing keeps statistics apart.
+    pub class: u16,
+    /// What the agent is told in the whisper.
+    pub name: Private,
+    /// How a person gets to an agent.
+    pub mode: TransferMode,
+    /// No agents: the message is the call.
+    pub agentless: bool,
+    /// Whether a recorded message may be left on a machine.
+    pub voicemail_allowed: bool,
+    /// Whether a recorded message may be played to a person who is given up.
+    pub abandonment_allowed: bool,
+    /// The agent who is reserved for the call from the dial on: preview, or a callback of theirs.
+    /// Others are asked only when this one let it pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_agent: Option<AgentId>,
+    /// Longest ring, milliseconds.
+    pub ring_ms_max: u32,
+    /// Why the call was allowed, as stored with the attempt (JSON).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Arc<str>>,
+}
+
+/// What a leg was last told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// What.
+    pub what: Sentence,
+    /// When last.
+    pub at: Timestamp,
+    /// It asked and got this for an answer: nothing needs to show that it arrived.
+    #[serde(default)]
+    pub asked: bool,
+    /// How often it has been repeated since facts failed to show it.
+    pub repeats: u8,
+}
+
+/// One leg: what is known, and what was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leg {
+    /// What the carrier told us.
+    pub facts: LegFacts,
+    /// The agent to whom the call is offered on this leg; `None` is the customer.
+    pub agent: Option<AgentId>,
+    /// When the leg was committed to be dialled.
+    pub dialled_at: Timestamp,
+    /// When we decided that it should end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Timestamp>,
+    /// When the agent said yes in the console; counts once their phone is picked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clicked_at: Option<Timestamp>,
+    /// What it was last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+    /// Look-ups that did not find it.
+    #[serde(default)]
+    pub negatives: u8,
+    /// Look-ups asked for.
+    #[serde(default)]
+    pub looks: u16,
+    /// When the last look-up was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<Timestamp>,
+}
+
+impl Leg {
+    fn new(agent: Option<AgentId>, dialled_at: Timestamp) -> Leg {
+        Leg {
+            facts: LegFacts::default(),
+            agent,
+            dialled_at,
+            released_at: None,
+            clicked_at: None,
+            told: None,
+            negatives: 0,
+            looks: 0,
+            looked_at: None,
+        }
+    }
+    /// Whether nothing more can happen on it: over, or proven absent as far as that goes.
+    pub fn is_gone(&self) -> bool {
+        self.facts.is_over() || self.is_lost()
+    }
+    /// Whether it was never seen, in so many look-ups.
+    pub fn is_lost(&self) -> bool {
+        !self.facts.is_proven() && self.negatives >= NEGATIVES_MAX
+    }
+    fn release(&mut self, now: Timestamp) {
+        if self.released_at.is_none() && !self.is_gone() {
+            self.released_at = Some(now);
+        }
+    }
+}
+
+/// What we decided to do with the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "stage")]
+pub enum Stage {
+    /// The customer's leg is on its way, rings, or is being listened to by the detector.
+    Dialing,
+    /// A person is there; an agent is sought.
+    Seeking {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// An agent was picked and is being rung, whispered to, or joined.
+    Offering {
+        /// The agent's leg; `None` where the agent's standing room is joined.
+        leg: Option<u8>,
+        /// Who.
+        agent: AgentId,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Customer and agent talk.
+    Bridged {
+        /// The agent's leg; `None` where the agent stands.
+        leg: Option<u8>,
+        /// Who.
+        agent: AgentId,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The customer hears a message.
+    Message {
+        /// Which.
+        kind: MessageKind,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Every leg is told to end; stragglers and late facts are awaited.
+    Closing {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Over, with one outcome. Nothing changes any more.
+    Settled {
+        /// When.
+        at: Timestamp,
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+impl Stage {
+    /// A stable name, as stored and shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Stage::Dialing => "dialing",
+            Stage::Seeking { .. } => "seeking",
+            Stage::Offering { .. } => "offering",
+            Stage::Bridged { .. } => "bridged",
+            Stage::Message { .. } => "message",
+            Stage::Closing { .. } => "closing",
+            Stage::Settled { .. } => "settled",
+        }
+    }
+}
+
+/// One attempt at one lead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Which call.
+    pub id: CallId,
+    /// What was decided before it began.
+    pub plan: Arc<CallPlan>,
+    /// When the dial was committed.
+    pub created_at: Timestamp,
+    /// What we decided.
+    pub stage: Stage,
+    /// The legs; the first is the customer's.
+    pub legs: SmallVec<[Leg; 2]>,
+    /// Agents who let the call pass.
+    #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
+    pub passed: SmallVec<[AgentId; 3]>,
+    /// When a person was first known to be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person_at: Option<Timestamp>,
+    /// The agent who got the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+    /// When the person was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave_up_at: Option<Timestamp>,
+    /// Why we stopped the call ourselves, if we did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<(Stop, Timestamp)>,
+    /// A stop that waits until the phone has rung long enough to be let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<Stop>,
+}
+
+/// What the engine must do. Exhaustive on purpose.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Dial an agent. The leg exists from now on; the commit mints its permit.
+    Offer {
+        /// The new leg.
+        leg: u8,
+        /// Whom.
+        agent: AgentId,
+    },
+    /// Tell an agent's own machine.
+    Agent {
+        /// Whom.
+        agent: AgentId,
+        /// What.
+        event: AgentEvent,
+    },
+    /// Make the carrier follow the leg's script.
+    Steer {
+        /// Which leg.
+        leg: u8,
+    },
+    /// Ask the carrier what it knows of a leg.
+    LookUp {
+        /// Which leg.
+        leg: u8,
+    },
+    /// The person asked not to be called again: list the number.
+    OptOut,
+    /// The call is over; settle the lead, the guards and the record.
+    Settle {
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// The effects of one event, in order.
+pub type Effects = SmallVec<[Effect; 4]>;
+
+impl Call {
+    /// A call whose dial has just been decided.
+    pub fn new(id: CallId, plan: Arc<CallPlan>, now: Timestamp) -> Call {
+        let mut legs = SmallVec::new();
+        legs.push(Leg::new(None, now));
+        Call {
+            id,
+            plan,
+            created_at: now,
+            stage: Stage::Dialing,
+            legs,
+            passed: SmallVec::new(),
+            person_at: None,
+            agent: None,
+            gave_up_at: None,
+            stopped: None,
+            stopping: None,
+        }
+    }
+    /// The customer's leg.
+    pub fn customer(&self) -> &Leg {
+        &self.legs[0]
+    }
+    /// The id of a leg of this call.
+    pub fn leg_id(&self, leg: u8) -> LegId {
+        LegId { call: self.id, leg }
+    }
+    /// Whether the call is over.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.stage, Stage::Settled { .. })
+    }
+    /// How it ended, once it has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.stage {
+            Stage::Settled { outcome, .. } => Some(outcome),
+            _ => None,
+        }
+    }
+    /// The agent whom the call holds at this moment.
+    pub fn holds(&self) -> Option<AgentId> {
+        transfer::held(self).map(|(agent, _)| agent)
+    }
+    /// What `leg` should be hearing; [`Script::Hangup`] for a leg that the call does not have.
+    pub fn script(&self, leg: u8, settings: &crate::settings::Settings) -> Script {
+        script::script(self, leg, settings)
+    }
+}

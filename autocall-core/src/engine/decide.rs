@@ -1,0 +1,186 @@
+//! The pure half of a transaction: a snapshot and an event in, changes and effects out.
+
+use super::ledger;
+use crate::agent::{Agent, Hold, State};
+use crate::call::{Call, Context, Effect, Effects, Event, FreeAgent, Load, PERMIT_TTL, Stop};
+use crate::lead::{Lead, LeadEvent};
+use crate::outcome::Outcome;
+use crate::permission::history::Happened;
+use crate::ports::{Capabilities, Changes, Guard, GuardValue, LeadCounts, Line, Listing, Put, Snapshot, Versioned};
+use crate::time::{Millis, Timestamp};
+use smallvec::SmallVec;
+
+/// A call is never looked at again sooner than this without an event: a bound on busy loops.
+const WAKE_MIN: Millis = Millis::from_ms(100);
+
+/// What was decided.
+pub(super) struct Decision {
+    /// The call as it shall be.
+    pub(super) call: Call,
+    /// What follows once it is committed.
+    pub(super) effects: Effects,
+    /// What must be committed; `None` where the event changed nothing.
+    pub(super) changes: Option<Box<Changes>>,
+    /// The agents concerned, as they shall be.
+    pub(super) agents: SmallVec<[Agent; 2]>,
+}
+
+/// Decides what an event does.
+pub(super) fn decide(snap: &Snapshot, event: &Event, now: Timestamp, can: Capabilities) -> Decision {
+    let settings = &snap.campaign.settings;
+    let mut call = snap.call.row.clone();
+    // Who is free, or kept free for this very call.
+    let may_take =
+        |a: &&Versioned<Agent>| a.row.is_free() || a.row.state == (State::Held { call: call.id, hold: Hold::Reserved });
+    let free: SmallVec<[FreeAgent; 8]> = snap.agents.iter().filter(may_take).map(|a| free(&a.row)).collect();
+    let ctx = Context { settings, free: &free };
+    let mut effects = Effects::new();
+    if is_to_stop(snap) {
+        effects.extend(call.handle(&Event::Stop(Stop::Listed), &ctx, now));
+    }
+    effects.extend(call.handle(event, &ctx, now));
+    let idle = call == snap.call.row && *event != Event::Tick;
+    if idle {
+        return Decision { call, effects, changes: None, agents: SmallVec::new() };
+    }
+    let mut changes = Box::new(Changes::new(call.id.tenant(), now));
+    let wake_at = call.wake_at(settings, now).max(now + WAKE_MIN);
+    changes.calls.push((Put { row: call.clone(), expected: snap.call.version }, wake_at));
+    let agents = move_agents(snap, &effects, &mut changes, now);
+    ask_permits(&call, &effects, &mut changes, now);
+    let mut load = call.load();
+    load.add(&snap.call.row.load(), -1);
+    let ledger = ledger::differences(&snap.call.row, &call, settings);
+    if load != Load::default() || !ledger.is_empty() {
+        let tally = changes.tally(call.plan.campaign);
+        tally.load = load;
+        tally.ledger = ledger;
+    }
+    touch_lead(snap, &call, &effects, &mut changes, now, can);
+    Decision { call, effects, changes: Some(changes), agents }
+}
+
+/// Whether the number was listed while the call lives on it, and nobody has acted on that yet.
+fn is_to_stop(snap: &Snapshot) -> bool {
+    let call = &snap.call.row;
+    let marked = |g: &Guard| matches!(&g.value, GuardValue::Number(n) if n.stop == Some(call.id));
+    !matches!(call.stopped, Some((Stop::Listed, _))) && snap.guards.iter().any(marked)
+}
+
+fn free(agent: &Agent) -> FreeAgent {
+    FreeAgent { agent: agent.id, standing: agent.is_standing() }
+}
+
+/// Runs the agents' own machines.
+fn move_agents(snap: &Snapshot, effects: &Effects, changes: &mut Changes, now: Timestamp) -> SmallVec<[Agent; 2]> {
+    let mut moved: SmallVec<[Versioned<Agent>; 2]> = SmallVec::new();
+    for effect in effects {
+        let Effect::Agent { agent, event } = effect else { continue };
+        if !moved.iter().any(|a| a.row.id == *agent) {
+            moved.extend(snap.agents.iter().find(|a| a.row.id == *agent).cloned());
+        }
+        if let Some(it) = moved.iter_mut().find(|a| a.row.id == *agent) {
+            it.row.missed_max = snap.campaign.settings.transfer.missed_offers_max;
+            it.row.handle(event, now);
+        }
+    }
+    let put = |a: &Versioned<Agent>| Put { row: a.row.clone(), expected: a.version };
+    changes.agents.extend(moved.iter().map(put));
+    moved.into_iter().map(|a| a.row).collect()
+}
+
+fn ask_permits(call: &Call, effects: &Effects, changes: &mut Changes, now: Timestamp) {
+    for effect in effects {
+        if let Effect::Offer { leg, .. } = effect {
+            changes.permits.push((Line::Leg(call.leg_id(*leg)), now + PERMIT_TTL));
+        }
+    }
+}
+
+/// Settles the lead and its guards, and lists a number whose owner opted out.
+fn touch_lead(
+    snap: &Snapshot,
+    call: &Call,
+    effects: &Effects,
+    changes: &mut Changes,
+    now: Timestamp,
+    can: Capabilities,
+) {
+    let settings = &snap.campaign.settings;
+    let mut lead = snap.lead.row.clone();
+    let mut changed = false;
+    for effect in effects {
+        match effect {
+            Effect::OptOut => {
+                changes.listings.push(opt_out(call));
+                changed |= lead.handle(&LeadEvent::Listed { phone: call.plan.to }, settings, now);
+            }
+            Effect::Settle { outcome } => {
+                let rest_until = rest_until(call, *outcome, &can);
+                let event = LeadEvent::Settled {
+                    call: call.id,
+                    outcome: *outcome,
+                    number_index: call.plan.number_index,
+                    rest_until,
+                };
+                changed |= lead.handle(&event, settings, now);
+                changes.records.extend(call.record());
+                release_guards(snap, call, *outcome, rest_until, changes);
+            }
+            _ => {}
+        }
+    }
+    if changed {
+        put_lead(&snap.lead, lead, changes);
+    }
+}
+
+/// Writes a lead and counts its move.
+pub(super) fn put_lead(before: &Versioned<Lead>, after: Lead, changes: &mut Changes) {
+    let mut leads = LeadCounts::of(&after);
+    leads.add(&LeadCounts::of(&before.row), -1);
+    if leads != LeadCounts::default() {
+        changes.tally(after.campaign).leads.add(&leads, 1);
+    }
+    changes.leads.push(Put { row: after, expected: before.version });
+}
+
+/// After a lost call the number rests for as long as the carrier may still hold it.
+fn rest_until(call: &Call, outcome: Outcome, can: &Capabilities) -> Timestamp {
+    if outcome == Outcome::Lost && !can.absence_is_proof { call.created_at + can.queue_hold } else { Timestamp::EPOCH }
+}
+
+fn opt_out(call: &Call) -> Listing {
+    Listing {
+        phone: call.plan.to,
+        campaign: None,
+        reason: "opt-out".into(),
+        source: format!("call {}", call.id).into(),
+        until: None,
+    }
+}
+
+/// The number and the person are free for another call, and remember how this one ended.
+fn release_guards(snap: &Snapshot, call: &Call, outcome: Outcome, rest_until: Timestamp, changes: &mut Changes) {
+    let happened = Happened::from(outcome);
+    let (dialled_at, now) = (call.created_at, changes.at);
+    for guard in &snap.guards {
+        let mut value = guard.value.clone();
+        match &mut value {
+            GuardValue::Number(number) if number.live == Some(call.id) => {
+                number.live = None;
+                number.stop = None;
+                number.history.settled(happened, dialled_at, now);
+                if rest_until > now {
+                    number.history.rest(rest_until);
+                }
+            }
+            GuardValue::Person(person) if person.live == Some(call.id) => {
+                person.live = None;
+                person.history.settled(happened, dialled_at, now);
+            }
+            _ => continue,
+        }
+        changes.guards.push(Put { row: Guard { value, ..guard.clone() }, expected: guard.version });
+    }
+}

@@ -1,0 +1,90 @@
+//! What pacing learns from: facts that came to their end in a transaction.
+
+use super::Engine;
+use super::decide::Decision;
+use crate::agent::{Agent, State};
+use crate::call::{Call, Stage};
+use crate::pacing::{DialResult, Observation};
+use crate::ports::Snapshot;
+use crate::time::Timestamp;
+use smallvec::SmallVec;
+use std::sync::PoisonError;
+
+/// Observations of one transaction; rarely more than one.
+type Seen = SmallVec<[Observation; 4]>;
+
+impl Engine {
+    /// Lets the campaign's strategy learn from a committed decision.
+    pub(super) fn learn(&self, snapshot: &Snapshot, decision: &Decision) {
+        if decision.changes.is_none() {
+            return;
+        }
+        let now = self.now();
+        let mut seen = Seen::new();
+        of_call(&snapshot.call.row, &decision.call, now, &mut seen);
+        if seen.is_empty() {
+            return;
+        }
+        self.observe(decision.call.plan.campaign, &seen, now);
+    }
+
+    fn observe(&self, campaign: crate::id::CampaignId, seen: &[Observation], now: Timestamp) {
+        let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pacer) = pacers.get_mut(&campaign) else { return };
+        for observation in seen {
+            pacer.strategy.observe(*observation, now);
+        }
+    }
+
+    /// Lets every campaign of this node learn that a wrap-up ended.
+    pub(super) fn learn_wrap_up(&self, before: &Agent, after: &Agent, now: Timestamp) {
+        if !(matches!(before.state, State::WrapUp { .. }) && after.state == State::Idle) {
+            return;
+        }
+        let took = after.since - before.since;
+        let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
+        for pacer in pacers.values_mut() {
+            pacer.strategy.observe(Observation::WrapUp { took }, now);
+        }
+    }
+}
+
+fn of_call(before: &Call, after: &Call, now: Timestamp, seen: &mut Seen) {
+    let class = after.plan.class;
+    let picked_up_after = after.customer().facts.answer_at().map(|at| at - after.created_at);
+    let dial =
+        |result, at: Timestamp| Observation::Dial { class, result, picked_up_after, after: at - after.created_at };
+    if before.person_at.is_none()
+        && let Some(at) = after.person_at
+    {
+        seen.push(dial(DialResult::Person, at));
+    }
+    let ends_dialing = matches!(before.stage, Stage::Dialing) && !matches!(after.stage, Stage::Dialing);
+    if ends_dialing && after.person_at.is_none() {
+        let result = if after.stopped.is_some() { DialResult::Censored } else { DialResult::Nobody };
+        seen.push(dial(result, now));
+    }
+    if let Stage::Bridged { since, .. } = before.stage
+        && !matches!(after.stage, Stage::Bridged { .. })
+    {
+        seen.push(Observation::Talk { class, took: now - since });
+    }
+    offer(before, after, now, seen);
+    patience(before, after, now, seen);
+}
+
+fn offer(before: &Call, after: &Call, now: Timestamp, seen: &mut Seen) {
+    let Stage::Offering { since, .. } = before.stage else { return };
+    let accepted = matches!(after.stage, Stage::Bridged { .. });
+    if accepted || after.passed.len() > before.passed.len() {
+        seen.push(Observation::Connect { took: now - since, accepted });
+    }
+}
+
+fn patience(before: &Call, after: &Call, now: Timestamp, seen: &mut Seen) {
+    let Stage::Seeking { since } = before.stage else { return };
+    if !matches!(after.stage, Stage::Seeking { .. }) {
+        let left = after.customer().facts.is_over();
+        seen.push(Observation::Patience { waited: now - since, left });
+    }
+}

@@ -1,0 +1,116 @@
+//! Tasks: the only places where the carrier is spoken to.
+
+use super::{Engine, EngineError, Task};
+use crate::call::{End, EndCause, Event, LegFacts, ProviderRef};
+use crate::id::LegId;
+use crate::ports::{Dial, DialError, DialPermit, Line, Refusal, Sighting, TelephonyError, Urgency};
+
+impl Engine {
+    /// Performs one task. What follows from it comes back.
+    pub async fn perform(&self, task: Task) -> Result<Vec<Task>, EngineError> {
+        match task {
+            Task::Dial { permit, dial } => self.dial(permit, &dial).await,
+            Task::Steer { line, provider, account, script } => {
+                match self.telephony.steer(line, &provider, &account, &script).await {
+                    // Over already, as it seems: let the carrier say so.
+                    Err(TelephonyError::NotUp) => self.look_up_soon(line).await,
+                    // Repeated by the call's own timer until facts show that it worked.
+                    Ok(()) | Err(_) => Ok(Vec::new()),
+                }
+            }
+            Task::LookUp { line, provider, account, since } => {
+                match self.telephony.lookup(line, &account, provider.as_ref(), since).await {
+                    Ok(Sighting::Seen(facts)) => self.tell(line, facts).await,
+                    Ok(Sighting::Absent) => self.not_found(line).await,
+                    Err(_) => Ok(Vec::new()),
+                }
+            }
+            Task::Match(agent) => self.match_agent(agent).await,
+            Task::Look(call) => self.look(call).await,
+            Task::Stop(call, stop) => Ok(self.transact(call, &Event::Stop(stop)).await?.2),
+            Task::Tick(campaign) => self.tick(campaign).await,
+        }
+    }
+
+    async fn dial(&self, permit: DialPermit, dial: &Dial) -> Result<Vec<Task>, EngineError> {
+        let line = dial.line;
+        if !matches!(line, Line::Leg(leg) if leg.leg == LegId::CUSTOMER) {
+            // Leads lease before they are committed; a lease that fails is no reason to let a
+            // person wait.
+            let _ = self.rates.lease(&dial.account, 1, Urgency::Agent, self.now()).await;
+        }
+        match self.telephony.dial(permit, dial).await {
+            Ok(provider) => self.tell(line, LegFacts { provider: Some(provider), ..LegFacts::default() }).await,
+            Err(DialError::Refused(refusal)) => {
+                let end = End { cause: end_cause(&refusal), at: self.now() };
+                self.tell(line, LegFacts { end: Some(end), ..LegFacts::default() }).await
+            }
+            // Never repeated: the call's own timer looks it up.
+            Err(DialError::InDoubt(_)) => Ok(Vec::new()),
+        }
+    }
+
+    /// Takes facts about a line in.
+    async fn tell(&self, line: Line, facts: LegFacts) -> Result<Vec<Task>, EngineError> {
+        Ok(self.hear(line, facts, false).await?.tasks)
+    }
+
+    async fn not_found(&self, line: Line) -> Result<Vec<Task>, EngineError> {
+        match line {
+            Line::Leg(leg) => Ok(self.transact(leg.call, &Event::NotFound { leg: leg.leg }).await?.2),
+            Line::Station(station) => {
+                let gone =
+                    LegFacts { end: Some(End { cause: EndCause::Failed, at: self.now() }), ..LegFacts::default() };
+                self.tell(Line::Station(station), gone).await
+            }
+        }
+    }
+
+    /// A leg that could not be steered is looked at again; its timer looks it up if it stays quiet.
+    async fn look_up_soon(&self, line: Line) -> Result<Vec<Task>, EngineError> {
+        let Line::Leg(leg) = line else { return Ok(Vec::new()) };
+        let snapshot = self.store.call(leg.call).await?;
+        let call = &snapshot.call.row;
+        let Some(it) = call.legs.get(usize::from(leg.leg)).filter(|l| !l.is_gone()) else { return Ok(Vec::new()) };
+        Ok(vec![Task::LookUp {
+            line,
+            provider: it.facts.provider.clone(),
+            account: call.plan.account.clone(),
+            since: it.dialled_at,
+        }])
+    }
+
+    /// An agent is free: whoever waits longest is offered to them; otherwise their campaigns may
+    /// dial.
+    async fn match_agent(&self, agent: crate::id::AgentId) -> Result<Vec<Task>, EngineError> {
+        let view = self.store.agent(agent).await?;
+        if !view.agent.row.is_free() {
+            return Ok(Vec::new());
+        }
+        for call in view.waiting {
+            let (after, _, tasks) = self.transact(call, &Event::Tick).await?;
+            if after.holds().is_some() {
+                return Ok(tasks);
+            }
+        }
+        Ok(view.campaigns.into_iter().map(Task::Tick).collect())
+    }
+}
+
+/// What a refusal says about the leg. All of these prove that nothing was placed.
+fn end_cause(refusal: &Refusal) -> EndCause {
+    match refusal {
+        Refusal::InvalidNumber => EndCause::InvalidNumber,
+        Refusal::Unreachable => EndCause::Failed,
+        Refusal::Blocked => EndCause::Blocked,
+        Refusal::CallerId | Refusal::Account(_) | Refusal::Request(_) => EndCause::Refused,
+        Refusal::Busy { .. } | Refusal::Expired => EndCause::Canceled,
+    }
+}
+
+/// Facts that say only how the carrier names a leg.
+impl From<ProviderRef> for LegFacts {
+    fn from(provider: ProviderRef) -> Self {
+        LegFacts { provider: Some(provider), ..LegFacts::default() }
+    }
+}

@@ -1,0 +1,390 @@
+//! Looking at a campaign: match who waits, plan, find leads, commit, hand out dials.
+
+use super::permit::Denied;
+use super::plan::{Batch, customer_dial};
+use super::{CONFLICTS_MAX, Engine, EngineError, Pacer, Task};
+use crate::agent::{Agent, Hold, State};
+use crate::call::Stop;
+use crate::campaign::Effect;
+use crate::id::{AgentId, CallId, CampaignId, LeadId};
+use crate::pacing::{self, AgentView, CallView, DayKey, Limits, Phase, Plan};
+use crate::ports::{
+    AgentBrief, CampaignView, Candidate, Changes, GuardValue, Note, PoolView, Put, RowKey, StoreError, Urgency,
+    Versioned,
+};
+use crate::settings::TransferMode;
+use crate::time::{Millis, Timestamp};
+use std::sync::PoisonError;
+
+/// The most leads looked at in one tick.
+const CANDIDATES_MAX: u32 = 500;
+
+/// The most calls created by one commit.
+const BATCH_MAX: u32 = 100;
+
+/// How long a campaign with nothing due may sleep before it looks again.
+const SLEEP_MAX: Millis = Millis::from_mins(1);
+
+impl Engine {
+    /// Looks at a campaign and dials what should be dialled.
+    pub async fn tick(&self, campaign: CampaignId) -> Result<Vec<Task>, EngineError> {
+        let mut tasks = Vec::new();
+        for _ in 0..CONFLICTS_MAX {
+            let view = match self.store.campaign(campaign).await {
+                Ok(view) => view,
+                Err(StoreError::NotFound) => return Ok(tasks),
+                Err(error) => return Err(error.into()),
+            };
+            let now = self.now();
+            if let Some(more) = self.turn(&view, now).await? {
+                tasks.extend(more);
+                continue;
+            }
+            tasks.extend(self.match_waiting(&view));
+            if !view.campaign.row.dials(now) {
+                return Ok(tasks);
+            }
+            let plan = self.plan(&view, now).await?;
+            tasks.extend(
+                plan.cancel.iter().filter_map(|&i| view.calls.get(i as usize).map(|c| Task::Stop(c.id, Stop::Pacing))),
+            );
+            match self.dial_planned(&view, &plan, now).await {
+                Ok(more) => {
+                    tasks.extend(more);
+                    return Ok(tasks);
+                }
+                Err(EngineError::Store(StoreError::Conflict { .. })) => continue,
+                Err(error) => return Err(error),
+            }
+        }
+        // Others are at work on the same campaign; whoever wins dials.
+        Ok(tasks)
+    }
+
+    /// Starts or ends a campaign whose time has come. `None` where it stays as it is.
+    async fn turn(&self, view: &CampaignView, now: Timestamp) -> Result<Option<Vec<Task>>, EngineError> {
+        let mut row = (*view.campaign.row).clone();
+        let effects = row.tick(now);
+        if row == *view.campaign.row {
+            return Ok(None);
+        }
+        let mut changes = Changes::new(row.id.tenant(), now);
+        let id = row.id;
+        changes.campaigns.push(Put { row, expected: view.campaign.version });
+        match self.commit(&changes).await {
+            Ok(_) => {}
+            Err(StoreError::Conflict { .. }) => return Ok(Some(Vec::new())),
+            Err(error) => return Err(error.into()),
+        }
+        self.notifier.notify(&Note::Campaign { campaign: id });
+        let stop = effects.contains(&Effect::StopCalls);
+        Ok(Some(if stop { stop_calls(view) } else { Vec::new() }))
+    }
+
+    /// People who wait while somebody is free.
+    fn match_waiting(&self, view: &CampaignView) -> Vec<Task> {
+        let standing = view.campaign.row.settings.transfer.mode == TransferMode::Standing;
+        let free = view.pools.iter().flat_map(|p| &p.agents).filter(|a| is_free(a) && (!standing || a.standing));
+        let waiting = view.calls.iter().filter(|c| c.waiting_since.is_some());
+        waiting.zip(free).map(|(call, _)| Task::Look(call.id)).collect()
+    }
+
+    /// Asks the campaign's strategy.
+    async fn plan(&self, view: &CampaignView, now: Timestamp) -> Result<Plan, EngineError> {
+        let campaign = &view.campaign.row;
+        let settings = &campaign.settings;
+        let account = super::plan::account(campaign.id);
+        let rate = settings.caps.calls_per_second_max;
+        let own = match &view.dials.value {
+            GuardValue::Dials(bucket) => bucket.available(rate, now),
+            _ => 0,
+        };
+        let dials_now = self.rates.available(&account, now).await?.min(own);
+        let agents = agent_views(view);
+        let calls: Vec<CallView> = view.calls.iter().map(call_view).collect();
+        let lines = i64::from(settings.caps.lines_max) - i64::from(view.load.lines());
+        let limits = Limits {
+            may_dial: true,
+            free_lines: lines.clamp(0, i64::from(u32::MAX)) as u32,
+            dials_now,
+            dials_per_s_milli: (settings.caps.calls_per_second_max * 1000.0) as u32,
+            leads_left: Some(view.leads.open.clamp(0, i64::from(u32::MAX)) as u32),
+            promised_idle: promised_idle(view),
+            event_lag_ms: 0,
+        };
+        let look = pacing::View {
+            agents: &agents,
+            calls: &calls,
+            next_classes: &[],
+            limits,
+            ledger: &view.ledger,
+            day: DayKey::at(now, &settings.zone()),
+            transfer: match settings.transfer.mode {
+                TransferMode::OnDemand => pacing::Transfer::OnDemand,
+                TransferMode::Standing => pacing::Transfer::Standing,
+            },
+        };
+        let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
+        let pacer = pacers.entry(campaign.id).or_insert_with(|| Pacer::of(&settings.pacing));
+        if pacer.settings != settings.pacing {
+            *pacer = Pacer::of(&settings.pacing);
+        }
+        Ok(pacer.strategy.plan(&look, now))
+    }
+
+    /// Finds leads for the plan and commits the calls.
+    async fn dial_planned(&self, view: &CampaignView, plan: &Plan, now: Timestamp) -> Result<Vec<Task>, EngineError> {
+        let campaign = view.campaign.row.id;
+        let wanted = plan.dial.min(BATCH_MAX);
+        let candidates = if wanted == 0 {
+            Vec::new()
+        } else {
+            let limit = wanted.saturating_mul(2).saturating_add(8).min(CANDIDATES_MAX);
+            self.store.candidates(campaign, now, limit).await?
+        };
+        let found = candidates.len() as u32;
+        let owners = self.owners(&candidates, view).await?;
+        let mut batch = self.choose(view, &candidates, &owners, wanted, now);
+        let dialled = batch.calls.len() as u32;
+        let denied = batch.changes.leads.len() as u32 - dialled;
+        let next = next_look(view, plan, wanted, dialled, denied, found, now);
+        batch.changes.wakes.push((campaign, next));
+        let tasks = self.commit_batch(batch, view, now).await?;
+        self.notifier.notify(&Note::Planned { campaign, dialled, why: plan.why });
+        Ok(tasks)
+    }
+
+    /// Judges candidates until enough may be called.
+    fn choose<'a>(
+        &self,
+        view: &'a CampaignView,
+        candidates: &[Candidate],
+        owners: &Owners,
+        wanted: u32,
+        now: Timestamp,
+    ) -> Batch<'a> {
+        let mut batch = Batch::new(view, now);
+        for candidate in candidates {
+            if batch.calls.len() as u32 >= wanted {
+                break;
+            }
+            self.consider(&mut batch, view, candidate, owners, now);
+        }
+        batch
+    }
+
+    fn consider(
+        &self,
+        batch: &mut Batch<'_>,
+        view: &CampaignView,
+        candidate: &Candidate,
+        owners: &Owners,
+        now: Timestamp,
+    ) {
+        let taken = |id: AgentId| batch.calls.iter().any(|c| c.plan.for_agent == Some(id));
+        let for_agent = match wanted_agent(candidate, owners, now) {
+            Ok(Some(agent)) if taken(agent.row.id) => {
+                let until = now + Millis::from_secs(20);
+                return batch.deny(candidate, Denied { rule: "callback_agent_busy".into(), until });
+            }
+            Ok(agent) => agent,
+            Err(denied) => return batch.deny(candidate, denied),
+        };
+        match self.permission.judge(candidate, &view.campaign.row, now) {
+            Ok(allowed) => {
+                let id = CallId::v7(candidate.lead.row.id.tenant(), now, self.ids.next());
+                if !batch.add(id, candidate, &allowed, for_agent) {
+                    let until = now + Millis::from_mins(1);
+                    batch.deny(candidate, Denied { rule: "in_a_call".into(), until });
+                }
+            }
+            Err(denied) => batch.deny(candidate, denied),
+        }
+    }
+
+    /// Leases the rate, commits, and turns permits into dials. A batch that loses a race on single
+    /// leads is decided again by the caller on a fresh reading.
+    async fn commit_batch(
+        &self,
+        mut batch: Batch<'_>,
+        view: &CampaignView,
+        now: Timestamp,
+    ) -> Result<Vec<Task>, EngineError> {
+        batch.seal();
+        if !batch.calls.is_empty() {
+            let account = super::plan::account(view.campaign.row.id);
+            let want = batch.calls.len() as u32;
+            let lease = self.rates.lease(&account, want, Urgency::Lead, now).await?;
+            if lease.granted < want {
+                return Err(StoreError::Conflict { stale: vec![RowKey::Campaign(view.campaign.row.id)] }.into());
+            }
+        }
+        let committed = self.commit(&batch.changes).await?;
+        let settings = &view.campaign.row.settings;
+        let dials = committed.permits.into_iter().zip(&batch.calls);
+        Ok(dials.map(|(permit, call)| Task::Dial { permit, dial: Box::new(customer_dial(call, settings)) }).collect())
+    }
+
+    /// Dials one lead for one agent: preview, or a click on a lead. The agent gets the call when a
+    /// person answers. With `lead` absent, the next one that may be called.
+    pub async fn dial_for(
+        &self,
+        campaign: CampaignId,
+        agent: AgentId,
+        lead: Option<LeadId>,
+    ) -> Result<Vec<Task>, EngineError> {
+        for _ in 0..CONFLICTS_MAX {
+            let view = self.store.campaign(campaign).await?;
+            let now = self.now();
+            if !view.campaign.row.dials(now) {
+                return Err(EngineError::NotNow("the campaign does not dial"));
+            }
+            let reserved = self.store.agent(agent).await?.agent;
+            let ours = view.pools.iter().any(|p| p.pool == reserved.row.pool);
+            if !reserved.row.is_free() || !ours {
+                return Err(EngineError::NotNow("the agent is not free for this campaign"));
+            }
+            let candidates = self.store.candidates(campaign, now, CANDIDATES_MAX).await?;
+            let mut batch = Batch::new(&view, now);
+            for candidate in candidates.iter().filter(|c| lead.is_none_or(|l| c.lead.row.id == l)) {
+                match self.permission.judge(candidate, &view.campaign.row, now) {
+                    Ok(allowed) => {
+                        let id = CallId::v7(campaign.tenant(), now, self.ids.next());
+                        if batch.add(id, candidate, &allowed, Some(&reserved)) {
+                            break;
+                        }
+                    }
+                    Err(denied) => batch.deny(candidate, denied),
+                }
+            }
+            let nothing = batch.calls.is_empty();
+            match self.commit_batch(batch, &view, now).await {
+                Ok(_) if nothing => return Err(EngineError::NotNow("no lead may be called now")),
+                Ok(tasks) => return Ok(tasks),
+                Err(EngineError::Store(StoreError::Conflict { .. })) => continue,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(EngineError::Contended)
+    }
+}
+
+/// Agents to whom callbacks in a batch belong.
+type Owners = std::collections::BTreeMap<AgentId, Versioned<Agent>>;
+
+/// The most owners read for one batch.
+const OWNERS_MAX: usize = 16;
+
+impl Engine {
+    /// Reads the agents to whom due callbacks belong and who seem free.
+    async fn owners(&self, candidates: &[Candidate], view: &CampaignView) -> Result<Owners, EngineError> {
+        let mut owners = Owners::new();
+        for id in candidates.iter().filter_map(|c| c.lead.row.callback?.agent) {
+            let seems_free = view.pools.iter().flat_map(|p| &p.agents).any(|a| a.id == id && is_free(a));
+            if seems_free && owners.len() < OWNERS_MAX && !owners.contains_key(&id) {
+                owners.insert(id, self.store.agent(id).await?.agent);
+            }
+        }
+        Ok(owners)
+    }
+}
+
+impl Pacer {
+    fn of(settings: &pacing::Settings) -> Pacer {
+        Pacer { settings: settings.clone(), strategy: pacing::strategy(settings) }
+    }
+}
+
+/// A callback of one agent waits for that agent; a quarter of an hour after its time anybody may.
+fn wanted_agent<'a>(
+    candidate: &Candidate,
+    owners: &'a Owners,
+    now: Timestamp,
+) -> Result<Option<&'a Versioned<Agent>>, Denied> {
+    let Some((at, agent)) = candidate.lead.row.callback.and_then(|c| c.agent.map(|a| (c.at, a))) else {
+        return Ok(None);
+    };
+    if let Some(owner) = owners.get(&agent).filter(|a| a.row.is_free()) {
+        return Ok(Some(owner));
+    }
+    if now < at + Millis::from_mins(15) {
+        return Err(Denied { rule: "callback_agent_busy".into(), until: now + Millis::from_secs(20) });
+    }
+    Ok(None)
+}
+
+/// When to look again: at once where the batch was cut short by denials, at the next due lead
+/// where none was due, otherwise as the pacer says.
+fn next_look(
+    view: &CampaignView,
+    plan: &Plan,
+    wanted: u32,
+    dialled: u32,
+    denied: u32,
+    found: u32,
+    now: Timestamp,
+) -> Timestamp {
+    if wanted > dialled && denied > 0 {
+        return now + Millis::from_ms(200);
+    }
+    if wanted > 0 && found == 0 {
+        let due = view.next_due.unwrap_or(Timestamp::NEVER);
+        return due.max(now + Millis::from_secs(1)).min(now + SLEEP_MAX);
+    }
+    // Nobody at work and nothing in flight: whoever comes wakes the campaign ([`Task::Match`]).
+    if view.calls.is_empty()
+        && view.pools.iter().all(|p| p.agents.is_empty())
+        && !view.campaign.row.settings.is_agentless()
+    {
+        return now + SLEEP_MAX;
+    }
+    plan.next_look.max(now + Millis::from_ms(200)).min(now + crate::campaign::LOOK_MAX)
+}
+
+/// Calls of a campaign that was ended.
+pub(super) fn stop_calls(view: &CampaignView) -> Vec<Task> {
+    view.calls.iter().map(|c: &crate::ports::CallBrief| Task::Stop(c.id, Stop::Campaign)).collect()
+}
+
+fn is_free(agent: &AgentBrief) -> bool {
+    agent.available && agent.state == State::Idle
+}
+
+/// Free agents of shared pools that other campaigns do not count on; `None` where no pool is
+/// shared.
+fn promised_idle(view: &CampaignView) -> Option<u32> {
+    if view.pools.iter().all(|p| p.promised == 0) {
+        return None;
+    }
+    let left = |p: &PoolView| (p.agents.iter().filter(|a| is_free(a)).count() as u32).saturating_sub(p.promised);
+    Some(view.pools.iter().map(left).sum())
+}
+
+fn agent_views(view: &CampaignView) -> Vec<AgentView> {
+    let standing = view.campaign.row.settings.transfer.mode == TransferMode::Standing;
+    let usable = |a: &&AgentBrief| !standing || a.standing || a.state != State::Idle;
+    view.pools.iter().flat_map(|p| &p.agents).filter(usable).map(agent_view).collect()
+}
+
+fn agent_view(agent: &AgentBrief) -> AgentView {
+    let phase = match agent.state {
+        State::Idle => Phase::Idle,
+        _ if !agent.available => Phase::Leaving,
+        State::Held { hold: Hold::Reserved, .. } => Phase::Reserved,
+        State::Held { hold: Hold::Ringing, .. } => Phase::Ringing,
+        State::Held { hold: Hold::Talking, .. } => Phase::Talking,
+        State::WrapUp { .. } => Phase::WrapUp,
+    };
+    AgentView { phase, since: agent.since, share_pct: 100 }
+}
+
+fn call_view(call: &crate::ports::CallBrief) -> CallView {
+    CallView {
+        class: call.class,
+        dialed_at: call.dialled_at,
+        ringing_at: call.ringing_at,
+        answered_at: call.answered_at,
+        waiting_since: call.waiting_since,
+        agent_reserved: call.agent.is_some(),
+    }
+}

@@ -1,0 +1,210 @@
+//! Reading.
+
+use super::{Inner, MemoryStore};
+use crate::agent::Agent;
+use crate::call::{Call, Stage};
+use crate::id::{AgentId, CallId, CampaignId, LeadId, PoolId, TenantId};
+use crate::lead::Lead;
+use crate::pacing::{DayKey, Ledger};
+use crate::ports::{
+    AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Guard, GuardKey, Lists, PoolView, Snapshot, StoreError,
+    Versioned,
+};
+use crate::settings::TransferMode;
+use crate::time::{Millis, Timestamp};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Free agents that a snapshot brings along.
+const FREE_MAX: usize = 4;
+
+/// Waiting calls that an agent's view brings along.
+const WAITING_MAX: usize = 8;
+
+impl Inner {
+    pub(super) fn guard(&self, tenant: TenantId, key: GuardKey) -> Guard {
+        let at = (tenant, key);
+        self.guards.get(&at).cloned().unwrap_or_else(|| Guard::fresh(at.0, at.1))
+    }
+
+    pub(super) fn snapshot(&self, id: CallId) -> Result<Snapshot, StoreError> {
+        let call = self.calls.get(&id).ok_or(StoreError::NotFound)?;
+        let campaign = self.campaigns.get(&call.row.plan.campaign).ok_or(StoreError::NotFound)?;
+        let lead = self.leads.get(&call.row.plan.lead).ok_or(StoreError::NotFound)?;
+        let campaign = campaign.campaign.row.clone();
+        let subject = campaign.settings.subject.clone();
+        let mut guards = SmallVec::new();
+        guards.push(self.guard(id.tenant(), GuardKey::Number(call.row.plan.to)));
+        guards.push(self.guard(id.tenant(), GuardKey::Person { person: lead.row.person_key, subject }));
+        let agents = self.agents_for(&call.row, &campaign.settings.transfer.pools);
+        Ok(Snapshot { call: call.clone(), campaign, lead: lead.clone(), agents, guards })
+    }
+
+    /// The agent whom the call holds, and those who could take it.
+    fn agents_for(&self, call: &Call, pools: &[PoolId]) -> SmallVec<[Versioned<Agent>; 2]> {
+        let mut found = SmallVec::new();
+        let mut ids: SmallVec<[AgentId; 8]> = call.holds().into_iter().collect();
+        let seeks = matches!(call.stage, Stage::Dialing | Stage::Seeking { .. } | Stage::Offering { .. });
+        if seeks && !call.plan.agentless {
+            self.free_ids(call, pools, &mut ids);
+        }
+        for id in ids {
+            found.extend(self.agents.get(&id).cloned());
+        }
+        found
+    }
+
+    fn free_ids(&self, call: &Call, pools: &[PoolId], ids: &mut SmallVec<[AgentId; 8]>) {
+        let fits = |id: &AgentId| {
+            let standing =
+                call.plan.mode == TransferMode::OnDemand || self.agents.get(id).is_some_and(|a| a.row.is_standing());
+            standing && !call.passed.contains(id)
+        };
+        if let Some(id) = call.plan.for_agent {
+            if self.agents.get(&id).is_some_and(|a| a.row.is_free()) && fits(&id) && !ids.contains(&id) {
+                ids.push(id);
+            }
+            return;
+        }
+        let mut free: SmallVec<[(Timestamp, AgentId); 8]> = SmallVec::new();
+        for pool in pools.iter().filter_map(|p| self.pools.get(p)) {
+            free.extend(pool.free.iter().filter(|(_, id)| fits(id)).take(FREE_MAX).copied());
+        }
+        free.sort_unstable();
+        for (_, id) in free.into_iter().take(FREE_MAX) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+    }
+
+    pub(super) fn agent_view(&self, id: AgentId) -> Result<AgentView, StoreError> {
+        let agent = self.agents.get(&id).ok_or(StoreError::NotFound)?;
+        let empty = super::Pool::default();
+        let pool = self.pools.get(&agent.row.pool).unwrap_or(&empty);
+        let rows = || pool.campaigns.iter().filter_map(|c| self.campaigns.get(c));
+        let mut waiting: Vec<(Timestamp, CallId)> =
+            rows().flat_map(|row| row.waiting.iter().take(WAITING_MAX).copied()).collect();
+        waiting.sort_unstable();
+        waiting.truncate(WAITING_MAX);
+        let running = |row: &&super::CampaignRow| row.campaign.row.state == crate::campaign::State::Running;
+        Ok(AgentView {
+            agent: agent.clone(),
+            waiting: waiting.into_iter().map(|(_, id)| id).collect(),
+            campaigns: rows().filter(running).map(|row| row.campaign.row.id).collect(),
+        })
+    }
+
+    pub(super) fn campaign_view(&self, id: CampaignId) -> Result<CampaignView, StoreError> {
+        let row = self.campaigns.get(&id).ok_or(StoreError::NotFound)?;
+        let settings = &row.campaign.row.settings;
+        let tenant = id.tenant();
+        let ledger = row
+            .ledger
+            .clone()
+            .unwrap_or_else(|| Ledger::new(DayKey::with_offset(Timestamp::EPOCH, 0), &settings.pacing.ledger));
+        Ok(CampaignView {
+            campaign: row.campaign.clone(),
+            load: row.load,
+            leads: row.leads,
+            ledger,
+            dials: self.guard(tenant, GuardKey::Dials(id)),
+            pools: settings.transfer.pools.iter().map(|&p| self.pool_view(p, id)).collect(),
+            calls: row.pending.iter().filter_map(|(_, c)| self.calls.get(c)).map(|c| brief(&c.row)).collect(),
+            caller_ids: settings.caller_ids.iter().map(|&from| self.guard(tenant, GuardKey::CallerId(from))).collect(),
+            next_due: self.open.get(&id).and_then(|o| o.next_due()),
+        })
+    }
+
+    fn pool_view(&self, pool: PoolId, viewer: CampaignId) -> PoolView {
+        let version = self.guard(viewer.tenant(), GuardKey::Pool(pool)).version;
+        let Some(row) = self.pools.get(&pool) else {
+            return PoolView { pool, version, agents: Vec::new(), promised: 0 };
+        };
+        let at_work = row.agents.iter().filter_map(|a| self.agents.get(a)).filter(|a| is_at_work(&a.row));
+        let others = row.campaigns.iter().filter(|&&c| c != viewer).filter_map(|c| self.campaigns.get(c));
+        let promised: i32 = others.map(|c| c.load.dialing + c.load.waiting).sum();
+        PoolView {
+            pool,
+            version,
+            agents: at_work.map(|a| agent_brief(&a.row)).collect(),
+            promised: promised.max(0) as u32,
+        }
+    }
+
+    pub(super) fn candidates(
+        &self,
+        campaign: CampaignId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let row = self.campaigns.get(&campaign).ok_or(StoreError::NotFound)?;
+        let subject = &row.campaign.row.settings.subject;
+        let ids = self.open.get(&campaign).map(|o| o.due(now, limit as usize)).unwrap_or_default();
+        Ok(ids.into_iter().filter_map(|id| self.candidate(id, subject, now)).collect())
+    }
+
+    fn candidate(&self, id: LeadId, subject: &Arc<str>, now: Timestamp) -> Option<Candidate> {
+        let lead = self.leads.get(&id)?.clone();
+        let tenant = id.tenant();
+        let mut guards: SmallVec<[Guard; 4]> =
+            lead.row.numbers.iter().map(|n| self.guard(tenant, GuardKey::Number(n.phone))).collect();
+        let person = GuardKey::Person { person: lead.row.person_key, subject: subject.clone() };
+        guards.push(self.guard(tenant, person));
+        guards.push(self.guard(tenant, GuardKey::Epoch));
+        let lists = lead.row.numbers.iter().map(|n| self.lists(&lead.row, n.phone, now)).collect();
+        Some(Candidate { lead, guards, lists })
+    }
+
+    fn lists(&self, lead: &Lead, phone: crate::phone::Phone, now: Timestamp) -> Lists {
+        let Some(entries) = self.listings.get(&(lead.id.tenant(), phone)) else { return Lists::default() };
+        let mut in_force = entries.iter().filter(|e| e.until.is_none_or(|until| now < until));
+        Lists {
+            tenant: in_force.clone().any(|e| e.campaign.is_none()),
+            campaign: in_force.any(|e| e.campaign == Some(lead.campaign)),
+        }
+    }
+}
+
+/// Listed for pacing: chosen to be there, or still with a call.
+fn is_at_work(agent: &Agent) -> bool {
+    agent.status == crate::agent::Status::Available || agent.state != crate::agent::State::Idle
+}
+
+pub(super) fn agent_brief(agent: &Agent) -> AgentBrief {
+    AgentBrief {
+        id: agent.id,
+        available: agent.status == crate::agent::Status::Available,
+        state: agent.state,
+        since: agent.since,
+        standing: agent.is_standing(),
+    }
+}
+
+pub(super) fn brief(call: &Call) -> CallBrief {
+    let facts = &call.customer().facts;
+    CallBrief {
+        id: call.id,
+        class: call.plan.class,
+        dialled_at: call.created_at,
+        ringing_at: facts.ringing_at,
+        answered_at: facts.answer_at(),
+        waiting_since: waiting_since(call),
+        agent: call.holds().or(call.plan.for_agent),
+    }
+}
+
+/// Since when a person waits in this call with nobody asked.
+pub(super) fn waiting_since(call: &Call) -> Option<Timestamp> {
+    match call.stage {
+        Stage::Seeking { since } => Some(call.person_at.unwrap_or(since)),
+        _ => None,
+    }
+}
+
+impl MemoryStore {
+    /// How long until the next thing is due, from `now`; `None` where nothing is timed.
+    pub fn next_wake(&self, now: Timestamp) -> Option<Millis> {
+        self.lock().timers.next().map(|at| at - now)
+    }
+}

@@ -1,0 +1,77 @@
+//! Orderings that find rows without scanning.
+
+use crate::id::LeadId;
+use crate::lead::Lead;
+use crate::ports::Due;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Lanes of open leads: appointments first, then urgent, high, normal, low.
+const LANES: usize = 5;
+
+/// A campaign's open leads in the order in which they are to be called.
+#[derive(Debug, Default)]
+pub(super) struct OpenLeads {
+    lanes: [BTreeSet<(Timestamp, i64, LeadId)>; LANES],
+}
+
+fn lane(lead: &Lead) -> usize {
+    if lead.callback.is_some() { 0 } else { 4 - lead.priority as usize }
+}
+
+impl OpenLeads {
+    pub(super) fn insert(&mut self, lead: &Lead) {
+        if lead.is_open() {
+            self.lanes[lane(lead)].insert((lead.due_at, lead.order, lead.id));
+        }
+    }
+    pub(super) fn remove(&mut self, lead: &Lead) {
+        if lead.is_open() {
+            self.lanes[lane(lead)].remove(&(lead.due_at, lead.order, lead.id));
+        }
+    }
+    /// The first `limit` that are due.
+    pub(super) fn due(&self, now: Timestamp, limit: usize) -> Vec<LeadId> {
+        let ready = |lane: &BTreeSet<(Timestamp, i64, LeadId)>| {
+            lane.iter().take_while(|(due, _, _)| *due <= now).map(|&(_, _, id)| id).take(limit).collect::<Vec<_>>()
+        };
+        self.lanes.iter().flat_map(ready).take(limit).collect()
+    }
+    /// When the next one is due; `None` where all wait for a change.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.lanes.iter().filter_map(|l| l.first()).map(|&(due, _, _)| due).filter(|&d| d != Timestamp::NEVER).min()
+    }
+}
+
+/// When to look at what.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    by_time: BTreeSet<(Timestamp, Due)>,
+    of: BTreeMap<Due, Timestamp>,
+}
+
+impl Timers {
+    /// Sets the time of one thing; `NEVER` forgets it.
+    pub(super) fn set(&mut self, what: Due, at: Timestamp) {
+        if let Some(old) = self.of.remove(&what) {
+            self.by_time.remove(&(old, what));
+        }
+        if at != Timestamp::NEVER {
+            self.of.insert(what, at);
+            self.by_time.insert((at, what));
+        }
+    }
+    /// The earliest time set.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.by_time.first().map(|&(at, _)| at)
+    }
+    /// Takes what is due and hides it until `hidden_until`.
+    pub(super) fn due(&mut self, now: Timestamp, hidden_until: Timestamp, limit: usize) -> Vec<Due> {
+        let due: Vec<Due> =
+            self.by_time.iter().take_while(|(at, _)| *at <= now).map(|&(_, what)| what).take(limit).collect();
+        for &what in &due {
+            self.set(what, hidden_until);
+        }
+        due
+    }
+}

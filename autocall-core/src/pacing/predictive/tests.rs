@@ -1,0 +1,344 @@
+use super::*;
+use crate::pacing::Strategy;
+use crate::pacing::{AgentView, CallView, Class, CountsDelta, DayKey, DialResult, Ledger, LedgerDelta, Limits};
+use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::strategy::Strategy as Gen;
+
+const NOON: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn day() -> DayKey {
+    DayKey::with_offset(NOON, 0)
+}
+
+/// A pacer that has seen a campaign of about a quarter answers and talks of about two minutes.
+fn trained(mode: CapMode) -> Predictive {
+    let mut settings = Settings::predictive(0.03);
+    settings.ledger.mode = mode;
+    let mut p = Predictive::new(&settings);
+    for i in 0..800_i64 {
+        let person = i % 4 == 0;
+        let after = Millis::from_ms(if person { 5000 + i * 37 % 9000 } else { 15_000 + i * 53 % 13_000 });
+        let picked_up_after = person.then_some(after);
+        let result = if person { DialResult::Person } else { DialResult::Nobody };
+        p.observe(Observation::Dial { class: 0, result, picked_up_after, after }, NOON);
+        if person {
+            let took = Millis::from_secs(20 + i * 7919 % 240);
+            p.observe(Observation::Talk { class: 0, took }, NOON);
+            p.observe(Observation::WrapUp { took: Millis::from_secs(2 + i % 7) }, NOON);
+        }
+    }
+    p
+}
+
+#[derive(Debug, Clone)]
+struct Scene {
+    agents: Vec<AgentView>,
+    calls: Vec<CallView>,
+    served: u32,
+    given_up: u32,
+    limits: Limits,
+}
+
+impl Scene {
+    fn ledger(&self, rules: &crate::pacing::LedgerRules) -> Ledger {
+        let mut l = Ledger::new(day(), rules);
+        for (c, n) in [(CountsDelta::served(), self.served), (CountsDelta::given_up(true), self.given_up)] {
+            let counts = CountsDelta::from(<[i32; 7]>::from(c).map(|v| v * n as i32));
+            l.apply(&LedgerDelta { counts, ..LedgerDelta::at(day()) });
+        }
+        l
+    }
+    fn plan(&self, pacer: &Predictive) -> Plan {
+        let ledger = self.ledger(&pacer.settings.ledger);
+        self.plan_with(&mut pacer.clone(), &ledger)
+    }
+    fn plan_with(&self, pacer: &mut Predictive, ledger: &Ledger) -> Plan {
+        let next: [Class; 4] = [0; 4];
+        let view = View {
+            agents: &self.agents,
+            calls: &self.calls,
+            next_classes: &next,
+            limits: self.limits,
+            ledger,
+            day: day(),
+            transfer: Transfer::Standing,
+        };
+        pacer.plan(&view, NOON)
+    }
+    fn idle(&self) -> u32 {
+        self.agents.iter().filter(|a| a.phase == Phase::Idle).count() as u32
+    }
+}
+
+fn agent() -> impl Gen<Value = AgentView> {
+    let phase = prop_oneof![
+        3 => Just(Phase::Idle),
+        5 => Just(Phase::Talking),
+        2 => Just(Phase::WrapUp),
+        1 => Just(Phase::Leaving),
+        1 => Just(Phase::Reserved)
+    ];
+    (phase, 0_i64..400_000, prop_oneof![4 => Just(100_u8), 1 => 10_u8..100])
+        .prop_map(|(phase, ms, share_pct)| AgentView { phase, since: NOON - Millis::from_ms(ms), share_pct })
+}
+
+fn call() -> impl Gen<Value = CallView> {
+    (0_u16..3, 0_i64..45_000, 0_u8..12).prop_map(|(class, ms, kind)| {
+        let at = NOON - Millis::from_ms(ms);
+        let mut c = CallView::dialed(class, at);
+        match kind {
+            0 => c.answered_at = Some(NOON - Millis::from_ms(ms.min(1500))),
+            1 => {
+                c.answered_at = Some(at);
+                c.waiting_since = Some(NOON);
+            }
+            2 => c.agent_reserved = true,
+            3 => {}
+            _ => c.ringing_at = Some(at + Millis::from_ms(1000)),
+        }
+        c
+    })
+}
+
+fn scene() -> impl Gen<Value = Scene> {
+    let agents = prop::collection::vec(agent(), 0..40);
+    let calls = prop::collection::vec(call(), 0..60);
+    let limits = (any::<bool>(), 0_u32..60, 0_u32..60, prop::option::of(0_u32..50), prop::option::of(0_u32..20))
+        .prop_map(|(tight, lines, now, left, promised)| {
+            if !tight {
+                return Limits::open();
+            }
+            Limits { free_lines: lines, dials_now: now, leads_left: left, promised_idle: promised, ..Limits::open() }
+        });
+    (agents, calls, 0_u32..3000, 0_u32..60, limits).prop_map(|(agents, calls, served, given_up, limits)| Scene {
+        agents,
+        calls,
+        served,
+        given_up,
+        limits,
+    })
+}
+
+fn mode() -> impl Gen<Value = CapMode> {
+    prop_oneof![Just(CapMode::Strict), (0.0_f32..3.0).prop_map(|z| CapMode::Guarded { z })]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn plans_stay_within_every_limit_and_let_go_only_what_may_be(scene in scene(), mode in mode()) {
+        let plan = scene.plan(&trained(mode));
+        prop_assert!(plan.dial <= scene.limits.dial_max());
+        prop_assert!(plan.next_look > NOON && plan.next_look <= NOON + LOOK_EVERY);
+        prop_assert!(plan.cancel.windows(2).all(|w| w[0] < w[1]));
+        for i in &plan.cancel {
+            let c = scene.calls[*i as usize];
+            let rang = c.ringing_at.unwrap_or(c.dialed_at);
+            prop_assert!(NOON - rang >= Millis::from_secs(15) && c.answered_at.is_none() && !c.agent_reserved);
+        }
+        prop_assert!(!plan.why.to_string().is_empty());
+    }
+
+    #[test]
+    fn nothing_outside_permission(mut scene in scene(), mode in mode()) {
+        scene.limits.may_dial = false;
+        let plan = scene.plan(&trained(mode));
+        prop_assert_eq!((plan.dial, plan.cancel.len(), plan.why.reason), (0, 0, Reason::Closed));
+    }
+
+    #[test]
+    fn the_same_facts_give_the_same_plan(scene in scene(), mode in mode()) {
+        let pacer = trained(mode);
+        prop_assert_eq!(scene.plan(&pacer), scene.plan(&pacer));
+    }
+
+    #[test]
+    fn one_more_free_agent_never_means_fewer_calls(scene in scene(), mode in mode()) {
+        let pacer = trained(mode);
+        let before = scene.plan(&pacer).dial;
+        let mut more = scene.clone();
+        more.agents.push(AgentView { phase: Phase::Idle, since: NOON, share_pct: 100 });
+        prop_assert!(more.plan(&pacer).dial >= before, "{} < {before}", more.plan(&pacer).dial);
+    }
+
+    #[test]
+    fn never_less_than_one_call_for_each_free_agent(mut scene in scene(), mode in mode()) {
+        scene.limits = Limits::open();
+        let open = scene.calls.iter().filter(|c| !c.agent_reserved).count() as u32;
+        prop_assert!(scene.plan(&trained(mode)).dial >= scene.idle().saturating_sub(open));
+    }
+
+    #[test]
+    fn never_more_at_risk_than_the_ledger_allows(mut scene in scene(), z in 0.0_f32..3.0) {
+        scene.limits = Limits::open();
+        let open = scene.calls.iter().filter(|c| !c.agent_reserved).count() as u32;
+        let idle = scene.idle();
+        let strict = trained(CapMode::Strict);
+        let bound = scene.ledger(&strict.settings.ledger).strict_open_max(&strict.settings.ledger, day(), idle);
+        let dial = scene.plan(&strict).dial;
+        prop_assert!(dial == 0 || open + dial <= bound, "{open} + {dial} > {bound}");
+
+        let guarded = trained(CapMode::Guarded { z });
+        let left = scene.ledger(&guarded.settings.ledger).budget(&guarded.settings.ledger, day()).left;
+        let dial = scene.plan(&guarded).dial;
+        if left < BUDGET_MIN {
+            prop_assert_eq!(dial, idle.saturating_sub(open), "nothing may be risked with {} left", left);
+        }
+    }
+}
+
+#[test]
+fn it_dials_ahead_of_agents_when_the_ledger_can_bear_it() {
+    let agents: Vec<AgentView> = (0..40)
+        .map(|i| AgentView {
+            phase: if i < 3 { Phase::Idle } else { Phase::Talking },
+            since: NOON - Millis::from_secs(i * 6),
+            share_pct: 100,
+        })
+        .collect();
+    let scene = Scene { agents, calls: Vec::new(), served: 3000, given_up: 40, limits: Limits::open() };
+    let plan = scene.plan(&trained(CapMode::Guarded { z: 1.0 }));
+    assert!(plan.dial > 6, "{} {}", plan.dial, plan.why);
+    assert_eq!(plan.why.reason, Reason::Price);
+    assert!(plan.why.miss > plan.why.price && plan.why.budget > 40.0);
+    assert!((0.15..0.4).contains(&plan.why.answer), "{}", plan.why.answer);
+
+    // The same with the budget spent, with too few answers yet, and with misjudged people alone
+    // above the cap: one call for each free agent, and it says why.
+    for (served, given_up, reason) in [(3000, 93, Reason::BudgetSpent), (10, 0, Reason::WarmingUp)] {
+        let plan = Scene { served, given_up, ..scene.clone() }.plan(&trained(CapMode::Guarded { z: 1.0 }));
+        assert_eq!((plan.dial, plan.why.reason), (3, reason));
+    }
+    let mut pacer = trained(CapMode::Guarded { z: 1.0 });
+    pacer.settings.ledger.misjudged = crate::pacing::Misjudged::Configured { share: 0.5 };
+    let mut ledger = scene.ledger(&pacer.settings.ledger);
+    let machines = CountsDelta { machines: 400, ..CountsDelta::default() };
+    ledger.apply(&LedgerDelta { counts: machines, ..LedgerDelta::at(day()) });
+    let plan = scene.plan_with(&mut pacer, &ledger);
+    assert_eq!((plan.dial, plan.why.reason), (3, Reason::Unavoidable));
+}
+
+#[test]
+fn more_agents_soon_free_mean_more_calls_and_leaving_ones_mean_none() {
+    let of = |phase: Phase| {
+        let agents = (0..60).map(|i| AgentView {
+            phase: if i < 2 { Phase::Idle } else { phase },
+            since: NOON - Millis::from_secs(12),
+            share_pct: 100,
+        });
+        let scene =
+            Scene { agents: agents.collect(), calls: Vec::new(), served: 5000, given_up: 0, limits: Limits::open() };
+        scene.plan(&trained(CapMode::Guarded { z: 1.0 })).dial
+    };
+    assert!(of(Phase::WrapUp) > of(Phase::Talking), "wrap-ups of 2 to 8 s end sooner than talks");
+    assert!(of(Phase::Talking) > of(Phase::Leaving));
+}
+
+#[test]
+fn a_long_ring_is_let_go_when_nobody_will_be_free() {
+    let talking = AgentView { phase: Phase::Talking, since: NOON, share_pct: 100 };
+    let ringing = |s: i64| {
+        let at = NOON - Millis::from_secs(s);
+        CallView { ringing_at: Some(at), ..CallView::dialed(0, at) }
+    };
+    let scene = Scene {
+        agents: vec![talking; 3],
+        calls: vec![ringing(14), ringing(16), ringing(20)],
+        served: 3000,
+        given_up: 84,
+        limits: Limits::open(),
+    };
+    let plan = scene.plan(&trained(CapMode::Guarded { z: 1.0 }));
+    assert_eq!(plan.cancel.as_slice(), [1, 2]);
+    let mut never = trained(CapMode::Guarded { z: 1.0 });
+    never.settings.cancel = Cancel::Never;
+    assert!(scene.plan(&never).cancel.is_empty());
+    let mut free = scene.clone();
+    free.agents = vec![AgentView { phase: Phase::Idle, ..talking }; 3];
+    assert!(free.plan(&trained(CapMode::Guarded { z: 1.0 })).cancel.is_empty());
+}
+
+#[test]
+fn what_is_learned_is_small_and_survives_a_restart() {
+    let mut pacer = trained(CapMode::Guarded { z: 1.0 });
+    let scene = Scene {
+        agents: vec![AgentView { phase: Phase::Talking, since: NOON - Millis::from_secs(50), share_pct: 100 }; 30],
+        calls: vec![CallView::dialed(0, NOON - Millis::from_secs(4)); 5],
+        served: 3000,
+        given_up: 10,
+        limits: Limits::open(),
+    };
+    let before = scene.plan(&pacer);
+    let bytes = pacer.checkpoint();
+    assert!(bytes.len() < 64 * 1024, "{} bytes", bytes.len());
+    let mut again = Predictive::new(&pacer.settings);
+    assert_ne!(scene.plan(&again), before, "a pacer that knows nothing plans otherwise");
+    again.restore(&bytes);
+    assert_eq!(scene.plan(&again), before);
+    for junk in [&b""[..], b"{}", b"[1,2", &bytes[..bytes.len() / 2]] {
+        again.restore(junk);
+        again.absorb(junk);
+    }
+    assert_eq!(scene.plan(&again), before, "bytes that cannot be read change nothing");
+
+    // Two nodes: each takes the other's news; both end up knowing the same.
+    let _ = pacer.take_delta();
+    let mut other = pacer.clone();
+    let news = |p: &mut Predictive, n: i64| {
+        for i in 0..n {
+            p.observe(Observation::Talk { class: 0, took: Millis::from_secs(i * 13 % 100) }, NOON);
+        }
+        p.take_delta()
+    };
+    let (a, b) = (news(&mut pacer, 40), news(&mut other, 25));
+    pacer.absorb(&b);
+    other.absorb(&a);
+    let ends = |p: &Predictive| (p.learned.talks() * 10.0).round();
+    assert!((ends(&pacer) - ends(&other)).abs() <= 20.0, "{} {}", ends(&pacer), ends(&other));
+    assert!(ends(&pacer) > ends(&trained(CapMode::Strict)) + 500.0);
+}
+
+#[test]
+fn talks_still_going_on_count_as_exposure() {
+    let settings = Settings::predictive(0.03);
+    let mut pacer = Predictive::new(&settings);
+    // Ten short talks have ended; forty have been going on for five minutes.
+    for _ in 0..10 {
+        pacer.observe(Observation::Talk { class: 0, took: Millis::from_secs(20) }, NOON);
+    }
+    let scene = |age_s: i64, n: usize| Scene {
+        agents: vec![AgentView { phase: Phase::Talking, since: NOON - Millis::from_secs(age_s), share_pct: 100 }; n],
+        calls: Vec::new(),
+        served: 1000,
+        given_up: 0,
+        limits: Limits::open(),
+    };
+    let freed = |s: &Scene| s.plan(&pacer).why.free_soon / s.agents.len() as f32;
+    // Seen alone, a young talk looks as if it ended soon; beside forty old ones it does not.
+    let alone = freed(&scene(15, 1));
+    let mut crowd = scene(300, 40);
+    crowd.agents.push(AgentView { phase: Phase::Talking, since: NOON - Millis::from_secs(15), share_pct: 100 });
+    let old_only = freed(&scene(300, 40)) * 40.0;
+    let young_in_crowd = freed(&crowd) * 41.0 - old_only;
+    assert!(young_in_crowd < 0.5 * alone, "{young_in_crowd} of {alone}");
+}
+
+#[test]
+fn a_target_wait_holds_the_price_down() {
+    let mut settings = Settings::predictive(0.03);
+    settings.mode = Mode::Predictive { cap: 0.03, target_wait_s: Some(60.0) };
+    let price = |settings: &Settings, idle: u32| {
+        let mut p = Price::new();
+        for i in 0..600 {
+            if let Mode::Predictive { target_wait_s: Some(t), .. } = settings.mode {
+                p.ease(NOON + Millis::from_secs(i * 5), idle, 1, f64::from(t));
+            }
+        }
+        (p.price(50.0, price::Stock { target: 50.0, softness: 5.0 }), p.is_eased())
+    };
+    let (short, eased) = price(&settings, 2);
+    assert!(eased && short < 0.002, "agents wait 10 s of 60: {short}");
+    let (long, eased) = price(&settings, 20);
+    assert!(!eased && long > 0.01, "agents wait 100 s of 60: {long}");
+}

@@ -1,0 +1,27 @@
+//! The three ports: what an embedder implements. Store, telephony, notifier; and the lease of
+//! calls per second. What people read and edit is a second store port, [`catalog`].
+//!
+//! Port modules know machine types; machines know nothing of ports.
+
+pub mod catalog;
+mod changes;
+mod clock;
+mod guard;
+mod notifier;
+mod rates;
+mod store;
+mod telephony;
+
+pub use changes::{Changes, Check, Committed, Disposed, LeadCounts, Listing, Put, RowKey, Tally};
+pub use clock::{Clock, Ids, ManualClock, SystemClock};
+pub use guard::{CallerIdGuard, DialsGuard, Guard, GuardKey, GuardValue, NumberGuard, PersonGuard};
+pub use notifier::{Note, Notifier, Silent};
+pub use rates::{Lease, LocalRates, Rates, Urgency};
+pub use store::{
+    AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Due, Lists, PoolView, Snapshot, Store, StoreError,
+    Versioned,
+};
+pub use telephony::{
+    AmdRequest, Capabilities, Dial, DialError, DialPermit, Expired, Line, Refusal, Sighting, StationId, Telephony,
+    TelephonyError,
+};

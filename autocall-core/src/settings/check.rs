@@ -1,0 +1,234 @@
+//! Linting the settings as a whole. Every problem is found, each with its field and a remedy.
+
+use super::{AmdMode, OnMachine, Settings, TransferMode};
+use crate::script::{Accept, Audio};
+use serde::Serialize;
+use std::fmt;
+
+/// Something that keeps a campaign from starting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The field, as a path: `transfer.pools`.
+    pub field: String,
+    /// What is wrong.
+    pub wrong: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} ({})", self.field, self.wrong, self.remedy)
+    }
+}
+
+impl Settings {
+    /// Everything that is wrong with the settings; empty if they can start a campaign.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut lint = Lint(Vec::new());
+        lint.seller(self);
+        lint.caps(self);
+        lint.transfer(self);
+        lint.messages(self);
+        lint.schedule(self);
+        lint.retry(self);
+        lint.dispositions(self);
+        for wrong in self.pacing.check() {
+            lint.find(true, "pacing", wrong.to_string(), "see docs/pacing.md for what each setting does");
+        }
+        lint.0
+    }
+    /// Whether calls go to no agents.
+    pub fn is_agentless(&self) -> bool {
+        matches!(self.pacing.mode, crate::pacing::Mode::Agentless { .. })
+    }
+}
+
+struct Lint(Vec<Problem>);
+
+impl Lint {
+    fn find(&mut self, wrong_if: bool, field: &str, wrong: impl Into<String>, remedy: &str) {
+        if wrong_if {
+            self.0.push(Problem { field: field.into(), wrong: wrong.into(), remedy: remedy.into() });
+        }
+    }
+
+    fn seller(&mut self, s: &Settings) {
+        self.find(s.seller.name.trim().is_empty(), "seller.name", "is empty", "say on whose behalf you call");
+        self.find(s.seller.phone.is_none(), "seller.phone", "is missing", "give a number that people can call back");
+        self.find(s.caller_ids.is_empty(), "caller_ids", "is empty", "give at least one number to show");
+        let country = s.country.len() == 2 && s.country.bytes().all(|b| b.is_ascii_uppercase());
+        self.find(
+            !country,
+            "country",
+            format!("{:?} is not a country code", s.country),
+            "use two capital letters, such as US",
+        );
+        self.find(s.rules.trim().is_empty(), "rules", "is empty", "name a set of rules, such as default");
+        self.find(s.subject.trim().is_empty(), "subject", "is empty", "name what the calls are about");
+    }
+
+    fn caps(&mut self, s: &Settings) {
+        let caps = &s.caps;
+        self.find(caps.lines_max == 0, "caps.lines_max", "is 0", "allow at least one line");
+        let cps = caps.calls_per_second_max;
+        let rate_ok = cps.is_finite() && cps > 0.0 && cps <= 1_000.0;
+        self.find(!rate_ok, "caps.calls_per_second_max", format!("is {cps}"), "use a number above 0, at most 1000");
+        self.find(caps.attempts_max == 0, "caps.attempts_max", "is 0", "allow at least one attempt");
+        self.find(
+            caps.attempts_per_number_per_day_max == 0,
+            "caps.attempts_per_number_per_day_max",
+            "is 0",
+            "allow at least one attempt a day",
+        );
+        let ring = caps.ring_ms_max;
+        self.find(
+            !(15_000..=120_000).contains(&ring),
+            "caps.ring_ms_max",
+            format!("is {ring}"),
+            "use 15000 to 120000: a phone must ring for at least 15 seconds",
+        );
+        let call = caps.call_ms_max;
+        self.find(
+            !(60_000..=14_400_000).contains(&call),
+            "caps.call_ms_max",
+            format!("is {call}"),
+            "use 60000 to 14400000 (four hours, what carriers allow)",
+        );
+    }
+
+    fn transfer(&mut self, s: &Settings) {
+        let t = &s.transfer;
+        if !s.is_agentless() {
+            self.find(t.pools.is_empty(), "transfer.pools", "is empty", "name a pool of agents, or make it agentless");
+            self.find(t.pools.len() > 8, "transfer.pools", "has more than 8", "join pools");
+            self.find(t.agents_max == 0, "transfer.agents_max", "is 0", "let at least one agent be tried");
+        }
+        self.find(
+            !(5_000..=60_000).contains(&t.ring_ms_max),
+            "transfer.ring_ms_max",
+            format!("is {}", t.ring_ms_max),
+            "use 5000 to 60000",
+        );
+        self.find(
+            !(3_000..=60_000).contains(&t.accept_ms_max),
+            "transfer.accept_ms_max",
+            format!("is {}", t.accept_ms_max),
+            "use 3000 to 60000",
+        );
+        self.find(t.wait_ms_max > 120_000, "transfer.wait_ms_max", "is over two minutes", "give people up earlier");
+        self.find(t.wrap_up_ms > 3_600_000, "transfer.wrap_up_ms", "is over an hour", "use an away status instead");
+        if let Accept::Key(key) = t.accept {
+            let is_key = key.is_ascii_digit() || key == '*' || key == '#';
+            self.find(!is_key, "transfer.accept", format!("{key:?} is not a telephone key"), "use 0 to 9, * or #");
+        }
+        let standing = t.mode == TransferMode::Standing;
+        self.find(
+            standing && matches!(t.accept, Accept::Key(_)),
+            "transfer.accept",
+            "a standing agent is joined at once and presses no key",
+            "use any_key, or on-demand transfer",
+        );
+    }
+
+    fn messages(&mut self, s: &Settings) {
+        let leaves = s.amd.machine == OnMachine::LeaveMessage;
+        self.find(leaves && s.voicemail.is_none(), "voicemail", "is missing", "record one, or hang up on machines");
+        self.find(
+            leaves && s.amd.mode == AmdMode::Off,
+            "amd.mode",
+            "is off, so no machine is ever found to leave a message on",
+            "switch detection on",
+        );
+        if s.is_agentless() {
+            self.find(s.message.is_none(), "message", "is missing", "an agentless campaign is its message");
+        } else {
+            self.find(
+                s.abandonment.is_none(),
+                "abandonment",
+                "is missing",
+                "record a message with seller, number and opt-out for people whom nobody can attend to",
+            );
+        }
+        let verdict = s.amd.verdict_ms_max;
+        self.find(
+            !(1_000..=60_000).contains(&verdict),
+            "amd.verdict_ms_max",
+            format!("is {verdict}"),
+            "use 1000 to 60000",
+        );
+        let key = s.opt_out_key.is_ascii_digit() || s.opt_out_key == '*' || s.opt_out_key == '#';
+        self.find(!key, "opt_out_key", format!("{:?} is not a telephone key", s.opt_out_key), "use 0 to 9, * or #");
+        let audios = [
+            ("hold", Some(&s.hold)),
+            ("voicemail", s.voicemail.as_ref()),
+            ("abandonment", s.abandonment.as_ref()),
+            ("message", s.message.as_ref()),
+        ];
+        for (field, audio) in audios {
+            if let Some(Audio::Say { text, .. }) = audio {
+                self.find(text.trim().is_empty(), field, "says nothing", "give words or a file");
+                self.find(text.len() > 3_000, field, "is over 3000 bytes", "shorten it or upload audio");
+            }
+        }
+    }
+
+    fn schedule(&mut self, s: &Settings) {
+        let schedule = &s.schedule;
+        let known = jiff::tz::TimeZone::get(&s.timezone).is_ok();
+        self.find(
+            !known,
+            "timezone",
+            format!("{:?} is not a time zone", s.timezone),
+            "use a name such as America/New_York",
+        );
+        if let (Some(start), Some(end)) = (schedule.starts_at, schedule.ends_at) {
+            self.find(end <= start, "schedule.ends_at", "is not after the start", "end it later");
+        }
+        for (i, w) in schedule.windows.iter().enumerate() {
+            let field = format!("schedule.windows[{i}]");
+            self.find(
+                !(1..=7).contains(&w.weekday),
+                &field,
+                format!("weekday {} does not exist", w.weekday),
+                "1 is Monday, 7 is Sunday",
+            );
+            self.find(
+                w.from_min >= w.to_min || w.to_min > 24 * 60,
+                &field,
+                format!("from minute {} to {}", w.from_min, w.to_min),
+                "open before it closes, within 0 to 1440; split windows that cross midnight",
+            );
+        }
+    }
+
+    fn retry(&mut self, s: &Settings) {
+        let known: Vec<&str> = crate::Outcome::ALL.iter().map(|o| o.name()).collect();
+        for (name, rule) in &s.retry.0 {
+            let field = format!("retry.{name}");
+            self.find(!known.contains(&name.as_str()), &field, "is not an outcome", "use the names of the outcomes");
+            self.find(
+                rule.retries_max > 0 && rule.delay_min.is_empty(),
+                &field,
+                "retries without a delay",
+                "give delay_min, in minutes",
+            );
+            let year = 366 * 24 * 60;
+            self.find(rule.delay_min.iter().any(|&d| d > year), &field, "waits over a year", "shorten delay_min");
+        }
+    }
+
+    fn dispositions(&mut self, s: &Settings) {
+        let mut seen = std::collections::BTreeSet::new();
+        for (i, d) in s.dispositions.iter().enumerate() {
+            let field = format!("dispositions[{i}]");
+            self.find(d.code.trim().is_empty(), &field, "has no code", "give a short code");
+            self.find(
+                !seen.insert(d.code.clone()),
+                &field,
+                format!("the code {:?} is there twice", d.code),
+                "use each code once",
+            );
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What a campaign's owner decides. Typed, with careful defaults, and linted as a whole:
+//! [`Settings::check`] returns every problem, not the first.
+
+mod amd;
+mod check;
+mod dispositions;
+mod retry;
+mod schedule;
+mod transfer;
+
+pub use amd::{AmdMode, AmdPolicy, AmdPreset, OnMachine, OnUnclear};
+pub use check::Problem;
+pub use dispositions::{Disposition, Then};
+pub use retry::{NextNumber, Retry, RetryPolicy};
+pub use schedule::{DayWindow, Schedule};
+pub use transfer::{TransferMode, TransferPolicy};
+
+use crate::phone::Phone;
+use crate::script::{Audio, RecordingMode};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// On whose behalf the calls are made (16 CFR 310.2: the seller).
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seller {
+    /// The name that people are told.
+    pub name: Arc<str>,
+    /// The number that people can call back.
+    pub phone: Option<Phone>,
+}
+
+/// Why people are called; rules differ by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// To sell something. The strictest rules, hence the default.
+    #[default]
+    Sales,
+    /// About something the person already has.
+    Service,
+    /// To collect a debt.
+    DebtCollection,
+    /// Political.
+    Political,
+    /// A survey.
+    Survey,
+    /// For a charity.
+    Charity,
+}
+
+/// Hard limits of a campaign. The engine never exceeds one, however many nodes dial.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Caps {
+    /// Most customer legs at once.
+    pub lines_max: u32,
+    /// Most calls per second that this campaign starts (the account's own limit applies besides).
+    pub calls_per_second_max: f64,
+    /// Most attempts at one lead, over all its numbers and outcomes.
+    pub attempts_max: u16,
+    /// Most attempts at one number in a rolling 24 hours, over all campaigns of the tenant.
+    pub attempts_per_number_per_day_max: u8,
+    /// Longest time a customer's phone rings, milliseconds. Never below 15 s (16 CFR
+    /// 310.4(b)(4)(ii)).
+    pub ring_ms_max: u32,
+    /// Longest call, milliseconds.
+    pub call_ms_max: u32,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Caps {
+            lines_max: 100,
+            calls_per_second_max: 1.0,
+            attempts_max: 6,
+            attempts_per_number_per_day_max: 3,
+            ring_ms_max: 25_000,
+            call_ms_max: 4 * 3_600_000,
+        }
+    }
+}
+
+/// Everything that a campaign's owner decides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// On whose behalf.
+    pub seller: Seller,
+    /// Why.
+    pub purpose: Purpose,
+    /// What about: state caps count attempts per person *and subject*.
+    pub subject: Arc<str>,
+    /// Country for phone numbers whose row names none; ISO 3166-1 alpha-2.
+    pub country: Arc<str>,
+    /// How fast to dial.
+    pub pacing: crate::pacing::Settings,
+    /// What to do about machines.
+    pub amd: AmdPolicy,
+    /// How a person gets to an agent.
+    pub transfer: TransferPolicy,
+    /// What a waiting person hears.
+    pub hold: Audio,
+    /// What is left on a machine; nothing is left where absent.
+    pub voicemail: Option<Audio>,
+    /// What a person hears whom nobody can attend to.
+    pub abandonment: Option<Audio>,
+    /// The message of an agentless campaign.
+    pub message: Option<Audio>,
+    /// The key with which a listener opts out of further calls.
+    pub opt_out_key: char,
+    /// Numbers shown to the called person; one is chosen per attempt.
+    pub caller_ids: Vec<Phone>,
+    /// Recording.
+    pub recording: RecordingMode,
+    /// When the campaign may dial, besides what the law says.
+    pub schedule: Schedule,
+    /// The rules that the calls obey, by name: a preset of [`crate::permission::presets`] or a set
+    /// that the embedder added.
+    pub rules: Arc<str>,
+    /// The zone in which the campaign's days begin and end: ledgers, reports. An IANA name.
+    pub timezone: Arc<str>,
+    /// What happens to a lead after each outcome.
+    pub retry: RetryPolicy,
+    /// What an agent can say about a call afterwards.
+    pub dispositions: Vec<Disposition>,
+    /// Hard limits.
+    pub caps: Caps,
+}
+
+impl Settings {
+    /// The zone of the campaign's own days; UTC where the name is not known (the linter says so).
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::get(&self.timezone).unwrap_or(jiff::tz::TimeZone::UTC)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            seller: Seller::default(),
+            purpose: Purpose::default(),
+            subject: "default".into(),
+            country: "US".into(),
+            pacing: crate::pacing::Settings::default(),
+            amd: AmdPolicy::default(),
+            transfer: TransferPolicy::default(),
+            hold: Audio::say("Please hold the line."),
+            voicemail: None,
+            abandonment: None,
+            message: None,
+            opt_out_key: '9',
+            caller_ids: Vec::new(),
+            recording: RecordingMode::Off,
+            schedule: Schedule::default(),
+            rules: "default".into(),
+            timezone: "UTC".into(),
+            retry: RetryPolicy::default(),
+            dispositions: Disposition::usual(),
+            caps: Caps::default(),
+        }
+    }
+}

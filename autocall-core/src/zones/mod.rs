@@ -1,0 +1,243 @@
+//! Where the called person may be: time zones, countries and US states from a number, an address
+//! or an explicit zone.
+//!
+//! The rule is to take every plausible place: a call must suit all of them. An area code that is
+//! split between zones gives both; an overlay inherits the split of the code it lies over; an
+//! unknown place is never called.
+
+mod id;
+mod nanp;
+mod region;
+mod world;
+mod zip;
+
+pub use crate::phone::Country;
+pub use id::{DAY_MS, ZoneId, ZoneSet};
+pub use nanp::area_codes;
+pub use region::{State, StateSet};
+pub use world::calling_codes;
+
+use crate::Phone;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// Where somebody may be, and how that is known.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// Every plausible time zone; empty if unknown.
+    pub zones: ZoneSet,
+    /// Every plausible country.
+    pub countries: SmallVec<[Country; 2]>,
+    /// Every plausible US state; all their rules apply.
+    pub states: StateSet,
+    /// What it was derived from.
+    #[serde(default)]
+    pub from: Sources,
+}
+
+/// What a [`Place`] was derived from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sources {
+    /// The number's area or calling code.
+    pub number: bool,
+    /// A state, province or country of the address.
+    pub region: bool,
+    /// A postal code.
+    pub postal: bool,
+    /// A zone that the lead names; it was used alone.
+    pub zone: bool,
+}
+
+/// What is known of somebody's place.
+#[derive(Clone, Copy, Debug)]
+pub struct Clues<'a> {
+    /// The number to be dialled.
+    pub phone: Phone,
+    /// The country of the address.
+    pub country: Option<Country>,
+    /// The state or province of the address: a code or, in the US, a name.
+    pub state: Option<&'a str>,
+    /// The postal code of the address.
+    pub postal: Option<&'a str>,
+    /// A zone that the lead itself names, `America/Chicago`.
+    pub zone: Option<&'a str>,
+    /// Whether that zone is first-hand and recent, so that it replaces everything else. If not, it
+    /// only adds a plausible zone.
+    pub trust_zone: bool,
+}
+
+impl<'a> Clues<'a> {
+    /// Only a number.
+    pub fn number(phone: Phone) -> Clues<'a> {
+        Clues { phone, country: None, state: None, postal: None, zone: None, trust_zone: false }
+    }
+}
+
+/// What one kind of evidence says.
+#[derive(Default)]
+struct Said {
+    zones: ZoneSet,
+    country: Option<Country>,
+    states: StateSet,
+}
+
+/// Derives the place.
+///
+/// * A trusted explicit zone is used alone.
+/// * An address and a number that agree on some zone: the address's zones (it narrows the number).
+/// * An address and a number that do not: the zones of both, so that the hour suits both.
+/// * States add up, always: an area code adds a state's rules and never removes another's.
+pub fn locate(clues: &Clues<'_>) -> Place {
+    let mut place = Place::default();
+    by_number(clues.phone, &mut place);
+    let address = by_address(clues, &place);
+    if let Some(country) = address.country
+        && !place.countries.contains(&country)
+    {
+        place.countries.push(country);
+        place.countries.sort_unstable();
+    }
+    place.states = place.states.union(address.states);
+    if !address.zones.is_unknown() {
+        place.from.region = true;
+        place.from.postal = clues.postal.is_some_and(|p| zip::zip(p).is_some());
+        let agree = address.zones.as_slice().iter().any(|zone| place.zones.contains(*zone));
+        if agree || place.zones.is_unknown() {
+            place.zones = address.zones;
+        } else {
+            place.zones.extend(address.zones.as_slice().iter().copied());
+        }
+    }
+    if let Some(zone) = clues.zone.and_then(ZoneId::named) {
+        if clues.trust_zone {
+            place.zones = ZoneSet::one(zone);
+            place.from.zone = true;
+        } else {
+            place.zones.insert(zone);
+        }
+    }
+    place
+}
+
+fn by_number(phone: Phone, place: &mut Place) {
+    if let Some(code) = phone.area_code() {
+        if let Some(area) = nanp::area(code) {
+            place.zones = area.zones.clone();
+            place.states = area.states;
+            place.countries.push(area.country);
+            place.from.number = true;
+        }
+    } else if let Some(code) = world::calling_code(phone.digits()) {
+        place.zones = code.zones.clone();
+        place.countries.clone_from(&code.countries);
+        place.from.number = true;
+    }
+}
+
+fn by_address(clues: &Clues<'_>, number: &Place) -> Said {
+    let mut said = Said::default();
+    let territory = clues.country.and_then(|c| nanp::us_territory(c.code()));
+    let country = clues.country.map(|c| if territory.is_some() { Country::US } else { c });
+    // Without a country in the address the number's decides how a state is read.
+    let country = country.or_else(|| number.countries.first().copied());
+    match country {
+        Some(Country::US) => {
+            let state = clues.state.and_then(State::from_code).or(territory);
+            let zip = clues.postal.and_then(zip::zip);
+            said.states = state.into_iter().chain(zip.iter().flat_map(|(states, _)| states.iter().copied())).collect();
+            for state in said.states.iter() {
+                said.zones.extend(nanp::state(state).as_slice().iter().copied());
+            }
+            if let Some((states, Some(sure))) = zip
+                && state.is_none_or(|s| states.contains(&s))
+            {
+                said.zones = sure;
+            }
+            said.country = (clues.country.is_some() || !said.states.is_empty()).then_some(Country::US);
+        }
+        Some(Country::CA) => {
+            if let Some(zones) = clues.state.and_then(nanp::province) {
+                said.zones = zones;
+                said.country = Some(Country::CA);
+            }
+        }
+        Some(other) if clues.country.is_some() => {
+            said.zones = world::country(other).unwrap_or_default();
+        }
+        _ => {}
+    }
+    said.country = said.country.or(clues.country.map(|c| if territory.is_some() { Country::US } else { c }));
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(place: &Place) -> Vec<&str> {
+        place.zones.as_slice().iter().map(|z| z.name()).collect()
+    }
+    fn phone(text: &str) -> Phone {
+        Phone::from_e164(text).expect("a number")
+    }
+
+    #[test]
+    fn an_address_narrows_a_number_that_agrees_and_joins_one_that_does_not() {
+        let pensacola = Clues { postal: Some("32501"), ..Clues::number(phone("+18505550123")) };
+        assert_eq!(names(&locate(&Clues::number(pensacola.phone))), ["America/Chicago", "America/New_York"]);
+        assert_eq!(names(&locate(&pensacola)), ["America/Chicago"]);
+
+        let moved = Clues { state: Some("ny"), ..Clues::number(phone("+14155550123")) };
+        let place = locate(&moved);
+        assert_eq!(names(&place), ["America/Los_Angeles", "America/New_York"]);
+        let states: Vec<_> = place.states.iter().map(State::code).collect();
+        assert_eq!(states, ["CA", "NY"], "an area code adds a state, never removes one");
+    }
+
+    #[test]
+    fn a_state_is_wider_than_an_area_code() {
+        let miami_phone = Clues { state: Some("FL"), ..Clues::number(phone("+13055550123")) };
+        assert_eq!(names(&locate(&miami_phone)), ["America/Chicago", "America/New_York"]);
+    }
+
+    #[test]
+    fn an_explicit_zone_replaces_all_only_if_trusted() {
+        let mut clues = Clues { zone: Some("Pacific/Honolulu"), ..Clues::number(phone("+12125550123")) };
+        assert_eq!(names(&locate(&clues)), ["America/New_York", "Pacific/Honolulu"]);
+        clues.trust_zone = true;
+        assert_eq!(names(&locate(&clues)), ["Pacific/Honolulu"]);
+        clues.zone = Some("Nowhere/At_All");
+        assert_eq!(names(&locate(&clues)), ["America/New_York"]);
+    }
+
+    #[test]
+    fn what_has_no_place_has_no_zone() {
+        for text in ["+18005550123", "+15005550123", "+80012345678", "+12115550123"] {
+            let place = locate(&Clues::number(phone(text)));
+            assert!(place.zones.is_unknown() && place.countries.is_empty(), "{place:?}");
+        }
+        let toll_free_with_address = Clues {
+            country: Some(Country::US),
+            state: Some("Texas"),
+            postal: Some("75001"),
+            ..Clues::number(phone("+18005550123"))
+        };
+        assert_eq!(names(&locate(&toll_free_with_address)), ["America/Chicago"]);
+    }
+
+    #[test]
+    fn countries_and_provinces() {
+        let berlin = locate(&Clues::number(phone("+4930123456")));
+        assert_eq!((names(&berlin), berlin.countries[0].code()), (vec!["Europe/Berlin"], "DE"));
+        let halifax = Clues { state: Some("NS"), ..Clues::number(phone("+14165550123")) };
+        assert_eq!(names(&locate(&halifax)), ["America/Halifax", "America/Toronto"]);
+        let puerto_rico = Clues { country: Country::from_code("PR"), ..Clues::number(phone("+17875550123")) };
+        let place = locate(&puerto_rico);
+        assert_eq!(place.countries.as_slice(), [Country::US]);
+        assert_eq!(place.states.iter().map(State::code).collect::<Vec<_>>(), ["PR"]);
+        let abroad = Clues { country: Country::from_code("FR"), ..Clues::number(phone("+12125550123")) };
+        assert_eq!(locate(&abroad).countries.len(), 2);
+        assert_eq!(names(&locate(&abroad)), ["America/New_York", "Europe/Paris"]);
+    }
+}

@@ -1,0 +1,68 @@
+//! A carrier that says nothing, ever: no webhook, no answer to a look-up. The call must not wait
+//! for it for ever, because its number, its line and its lead wait with it.
+
+use autocall_core::call::{Call, CallPlan, Context, Effect, Event, LegFacts, ProviderRef, Stage};
+use autocall_core::settings::{Settings, TransferMode};
+use autocall_core::{CallId, CampaignId, LeadId, Millis, Outcome, Phone, Private, TenantId, Timestamp};
+use std::sync::Arc;
+
+const TENANT: TenantId = TenantId(1);
+const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn call() -> Call {
+    let plan = CallPlan {
+        campaign: CampaignId::small(TENANT, 1),
+        lead: LeadId::small(TENANT, 1),
+        attempt: 1,
+        to: Phone::from_digits(14_155_552_671).expect("valid"),
+        number_index: 0,
+        from: Phone::from_digits(14_155_550_100).expect("valid"),
+        account: "main".into(),
+        class: 0,
+        name: Private::new("Grace"),
+        mode: TransferMode::OnDemand,
+        agentless: false,
+        voicemail_allowed: false,
+        abandonment_allowed: false,
+        for_agent: None,
+        ring_ms_max: 25_000,
+        evidence: None,
+    };
+    Call::new(CallId::small(TENANT, 1), Arc::new(plan), START)
+}
+
+/// Ticks until the call settles; how it ended, after how long, and how often it was looked up.
+fn left_alone(mut call: Call) -> (Outcome, Millis, usize) {
+    let settings = Settings::default();
+    let context = Context { settings: &settings, free: &[] };
+    let (mut now, mut looks) = (START, 0);
+    for _ in 0..2_000 {
+        if let Stage::Settled { at, outcome } = call.stage {
+            return (outcome, at - START, looks);
+        }
+        let wake = call.wake_at(&settings, now);
+        assert!(wake != Timestamp::NEVER, "an unsettled call wakes again: {:?}", call.stage);
+        now = wake.max(now + Millis::from_ms(1));
+        let effects = call.handle(&Event::Tick, &context, now);
+        looks += effects.iter().filter(|effect| matches!(effect, Effect::LookUp { .. })).count();
+    }
+    panic!("the call does not settle");
+}
+
+#[test]
+fn a_call_that_is_never_heard_of_ends_as_lost() {
+    let (outcome, after, looks) = left_alone(call());
+    assert_eq!(outcome, Outcome::Lost);
+    assert!(looks >= 100 && after < Millis::from_hours(12), "{looks} look-ups in {after}");
+}
+
+#[test]
+fn a_call_that_falls_silent_after_ringing_ends_as_unanswered() {
+    let mut call = call();
+    let facts = LegFacts { provider: Some(ProviderRef::from("CA1")), ringing_at: Some(START), ..LegFacts::default() };
+    let settings = Settings::default();
+    call.handle(&Event::Facts { leg: 0, facts }, &Context { settings: &settings, free: &[] }, START);
+    let (outcome, after, looks) = left_alone(call);
+    assert_eq!(outcome, Outcome::NoAnswer);
+    assert!(looks >= 100 && after < Millis::from_hours(12), "{looks} look-ups in {after}");
+}

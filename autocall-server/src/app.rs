@@ -1,0 +1,158 @@
+//! What every request can reach.
+
+use crate::config::Config;
+use crate::identity::password::Hasher;
+use crate::identity::principal::Principals;
+use crate::identity::throttle::Throttle;
+use crate::identity::token::{self, Tokens};
+use crate::live::hub::Hub;
+use autocall_core::engine::run::Inbox;
+use autocall_core::engine::{Engine, Task};
+use autocall_core::ports::catalog::{Catalog, Directory};
+use autocall_core::ports::{Clock, Ids, Store};
+use autocall_core::{Id, TenantId};
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How many requests of each weight are worked on at once.
+pub struct Gates {
+    /// Pages and reports; more are shed at once.
+    pub pages: Semaphore,
+    /// Requests with somebody listening; more wait a little.
+    pub calls: Semaphore,
+}
+
+/// Rates, per key.
+pub struct RateLimits {
+    /// Requests of a tenant.
+    pub tenant: Throttle<TenantId>,
+    /// Sign-ins from an address.
+    pub login_address: Throttle<Option<IpAddr>>,
+    /// Sign-ins with a login name, by its digest.
+    pub login_name: Throttle<String>,
+}
+
+/// The parts that a server is made of.
+pub struct Parts {
+    /// What it was told.
+    pub config: Config,
+    /// What people read and edit.
+    pub catalog: Arc<dyn Catalog>,
+    /// What is found before the tenant is known.
+    pub directory: Arc<dyn Directory>,
+    /// What the engine reads and writes.
+    pub store: Arc<dyn Store>,
+    /// Runs the machines.
+    pub engine: Arc<Engine>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Live events.
+    pub hub: Arc<Hub>,
+    /// What can be done to a call that runs.
+    pub desk: Arc<dyn crate::desk::Desk>,
+    /// Signs access tokens.
+    pub token_secret: [u8; 32],
+}
+
+/// What every request can reach. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// The inside of an [`App`].
+pub struct Inner {
+    /// What it was told.
+    pub config: Config,
+    /// What people read and edit.
+    pub catalog: Arc<dyn Catalog>,
+    /// What is found before the tenant is known.
+    pub directory: Arc<dyn Directory>,
+    /// What the engine reads and writes.
+    pub store: Arc<dyn Store>,
+    /// Runs the machines.
+    pub engine: Arc<Engine>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Live events.
+    pub hub: Arc<Hub>,
+    /// What can be done to a call that runs.
+    pub desk: Arc<dyn crate::desk::Desk>,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// Signs access tokens.
+    pub tokens: Tokens,
+    /// Principals looked up a moment ago.
+    pub principals: Principals,
+    /// How much at once.
+    pub gates: Gates,
+    /// How often.
+    pub rates: RateLimits,
+    /// Work in the background, awaited at shutdown.
+    pub background: TaskTracker,
+    /// Told when the server is to stop.
+    pub stopping: CancellationToken,
+    inbox: OnceLock<Inbox>,
+    ids: Ids,
+}
+
+impl Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// From its parts.
+    pub fn new(parts: Parts) -> App {
+        let limits = parts.config.limits;
+        App(Arc::new(Inner {
+            catalog: parts.catalog,
+            directory: parts.directory,
+            store: parts.store,
+            engine: parts.engine,
+            clock: parts.clock,
+            hub: parts.hub,
+            desk: parts.desk,
+            hasher: Hasher::new(2),
+            tokens: Tokens::new(&parts.token_secret),
+            principals: Principals::default(),
+            gates: Gates { pages: Semaphore::new(limits.in_flight_max), calls: Semaphore::new(limits.in_flight_max) },
+            rates: RateLimits {
+                tenant: Throttle::new(f64::from(limits.tenant_per_s), limits.tenant_per_s.saturating_mul(2)),
+                login_address: Throttle::new(0.5, 20),
+                login_name: Throttle::new(0.1, 10),
+            },
+            background: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            inbox: OnceLock::new(),
+            ids: Ids::seeded(u128::from_le_bytes(token::random())),
+            config: parts.config,
+        }))
+    }
+
+    /// Where tasks go from now on.
+    pub fn attach(&self, inbox: Inbox) {
+        let _ = self.inbox.set(inbox);
+    }
+
+    /// Hands tasks to the loop that performs them. Before the loop runs, timers find them.
+    pub fn give(&self, tasks: Vec<Task>) {
+        if let Some(inbox) = self.inbox.get() {
+            inbox.give(tasks);
+        }
+    }
+
+    /// A new id.
+    pub fn new_id<K>(&self, tenant: TenantId) -> Id<K> {
+        Id::v7(tenant, self.clock.now(), self.ids.next())
+    }
+
+    /// Whether the loop that performs tasks runs.
+    pub fn is_running(&self) -> bool {
+        self.inbox.get().is_some()
+    }
+}

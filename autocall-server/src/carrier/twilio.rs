@@ -1,0 +1,243 @@
+//! Twilio (or what speaks as it does) as the carrier: the account from the configuration, the
+//! webhooks mounted, and the hands for what agents and supervisors do in a call.
+
+use crate::app::App;
+use crate::config;
+use crate::desk::{Desk, Presence, Step, Tape};
+use crate::http::problem::{Answer, Problem};
+use async_trait::async_trait;
+use autocall_core::call::{Call, ProviderRef, Stage};
+use autocall_core::ports::catalog::{Catalog, Recording};
+use autocall_core::ports::{Clock, DialError, Line, Refusal, TelephonyError};
+use autocall_core::script::Room;
+use autocall_core::settings::TransferMode;
+use autocall_core::{AgentId, Millis, Private};
+use autocall_twilio::rest::{Client, Jitter, Limits, RecordingState};
+use autocall_twilio::webhook::{BODY_BYTES_MAX, RecordingEvent, Unavailable};
+use autocall_twilio::{
+    Account, Accounts, EngineEar, FixedAccounts, Recordings, Supervision, Twilio, Urls, Validation, Webhooks,
+};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The carrier, and what its webhooks are verified with.
+#[derive(Clone)]
+pub struct Link {
+    /// The carrier.
+    pub twilio: Arc<Twilio>,
+    accounts: Arc<dyn Accounts>,
+    validation: Validation,
+}
+
+/// Connects to the configured account.
+pub fn link(twilio: &config::Twilio, public_base: &url::Url, clock: Arc<dyn Clock>) -> Result<Link, String> {
+    let account =
+        Account::twilio("default", &twilio.account_sid, twilio.auth_token.expose_secret()).at(twilio.api_base.as_str());
+    let validation = Validation::skip(twilio.skip_validation, &account).map_err(|e| e.to_string())?;
+    let accounts: Arc<dyn Accounts> = Arc::new(FixedAccounts::one(account));
+    let jitter = Jitter::new(|| f64::from(u32::from_le_bytes(crate::identity::token::random())) / f64::from(u32::MAX));
+    let client = Client::new(Limits::default(), jitter).map_err(|e| format!("the TLS library does not start: {e}"))?;
+    let urls = Urls::new(public_base.as_str()).map_err(|e| format!("WEBHOOK_BASE_URL: {e}"))?;
+    let now = Arc::new(move || clock.now());
+    let twilio = Arc::new(Twilio::new(client, accounts.clone(), urls, now));
+    Ok(Link { twilio, accounts, validation })
+}
+
+/// Notes finished recordings in the catalog.
+struct KeepRecordings {
+    catalog: Arc<dyn Catalog>,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Recordings for KeepRecordings {
+    async fn keep(&self, line: Line, recording: &RecordingEvent) -> Result<(), Unavailable> {
+        let Line::Leg(leg) = line else { return Ok(()) };
+        let row = Recording {
+            call: leg.call,
+            provider: recording.sid.as_str().into(),
+            location: Private::default(),
+            length_ms: i64::from(recording.seconds) * 1000,
+            made_at: self.clock.now() - Millis::from_secs(i64::from(recording.seconds)),
+        };
+        self.catalog.put_recording(&row).await.map_err(|_| Unavailable)
+    }
+}
+
+impl Link {
+    /// The router of the webhooks and of the sounds that the carrier fetches.
+    pub fn router(&self, app: &App) -> Router<App> {
+        let give = {
+            let app = app.clone();
+            Arc::new(move |tasks| app.give(tasks))
+        };
+        let keep = KeepRecordings { catalog: app.catalog.clone(), clock: app.clock.clone() };
+        let ear = EngineEar::new(app.engine.clone(), self.twilio.clone(), give).with_recordings(Arc::new(keep));
+        let webhooks = Webhooks::new(self.twilio.urls().clone(), self.accounts.clone(), Arc::new(ear), self.validation)
+            .with_client(self.twilio.client().clone());
+        let webhooks = Arc::new(webhooks);
+        let hear = move |State(app): State<App>, request: Request| hear(app, webhooks.clone(), request);
+        Router::new()
+            .route("/webhooks/twilio/{*path}", axum::routing::any(hear))
+            .route("/media/{key}", axum::routing::get(media))
+    }
+
+    /// The hands for what people do in calls.
+    pub fn desk(&self, catalog: Arc<dyn Catalog>) -> Arc<dyn Desk> {
+        Arc::new(Hands { twilio: self.twilio.clone(), accounts: self.accounts.clone(), catalog })
+    }
+}
+
+/// Longest time that a webhook waits for its turn; then the carrier is told to come again.
+const WAIT: Duration = Duration::from_secs(4);
+
+async fn hear(app: App, webhooks: Arc<Webhooks>, request: Request) -> Response {
+    let started = std::time::Instant::now();
+    let busy = || (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response();
+    let method = request.method().clone();
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let Ok(Ok(_place)) = tokio::time::timeout(WAIT, app.gates.calls.acquire()).await else { return busy() };
+    let answer = webhooks.serve(axum::http::Request::from_parts(parts, body)).await;
+    crate::ops::metrics::request(&method, "/webhooks/twilio", answer.status(), started.elapsed());
+    answer.map(Body::from)
+}
+
+/// A sound, at an address that nobody can guess. A sound never changes, so it may be kept.
+async fn media(State(app): State<App>, Path(key): Path<String>) -> Answer<Response> {
+    let id: autocall_core::id::AudioId = key.parse().map_err(|_| Problem::not_found())?;
+    let (asset, content) = app.catalog.audio(id).await?;
+    let headers = [
+        (header::CONTENT_TYPE, asset.mime.to_string()),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable".into()),
+    ];
+    Ok((headers, content).into_response())
+}
+
+struct Hands {
+    twilio: Arc<Twilio>,
+    accounts: Arc<dyn Accounts>,
+    catalog: Arc<dyn Catalog>,
+}
+
+/// A conversation: its room and who is in it.
+struct Talk {
+    room: Room,
+    customer: ProviderRef,
+    agent: ProviderRef,
+}
+
+impl Hands {
+    async fn talk(&self, call: &Call) -> Answer<Talk> {
+        let Stage::Bridged { leg, agent, .. } = call.stage else {
+            return Err(Problem::conflict("nobody talks in this call now"));
+        };
+        let gone = || Problem::conflict("a leg of this call is not known to the carrier");
+        let customer = call.customer().facts.provider.clone().ok_or_else(gone)?;
+        let room = match call.plan.mode {
+            TransferMode::OnDemand => Room::Call(call.id),
+            TransferMode::Standing => Room::Agent(agent),
+        };
+        let theirs = match leg {
+            Some(n) => call.legs.get(usize::from(n)).and_then(|l| l.facts.provider.clone()),
+            None => self.station(agent).await?,
+        };
+        Ok(Talk { room, customer, agent: theirs.ok_or_else(gone)? })
+    }
+
+    async fn station(&self, agent: AgentId) -> Answer<Option<ProviderRef>> {
+        Ok(self.catalog.agent(agent).await?.row.station.and_then(|s| s.provider))
+    }
+}
+
+fn failed(error: TelephonyError) -> Problem {
+    match error {
+        TelephonyError::NotUp => Problem::conflict("the line is not up any more"),
+        TelephonyError::Unavailable(_) => Problem::unavailable(),
+        other => Problem::conflict(format!("the carrier would not: {other}")),
+    }
+}
+
+fn not_dialed(error: DialError) -> Problem {
+    match error {
+        DialError::Refused(Refusal::Busy { .. }) => Problem::unavailable(),
+        DialError::Refused(_) => Problem::conflict("the carrier would not dial this number"),
+        DialError::InDoubt(_) => Problem::unavailable(),
+    }
+}
+
+#[async_trait]
+impl Desk for Hands {
+    async fn step(&self, call: &Call, step: &Step) -> Answer<()> {
+        let talk = self.talk(call).await?;
+        let (account, twilio) = (&*call.plan.account, &self.twilio);
+        match step {
+            Step::Hold(on) => twilio.hold(account, talk.room, &talk.customer, *on, None).await.map_err(failed),
+            Step::Mute(on) => twilio.mute(account, talk.room, &talk.agent, *on).await.map_err(failed),
+            Step::Transfer { to, consult } => {
+                if *consult {
+                    twilio.hold(account, talk.room, &talk.customer, true, None).await.map_err(failed)?;
+                }
+                twilio.bring_in(account, talk.room, to, call.plan.from, "third").await.map_err(not_dialed)?;
+                if *consult {
+                    return Ok(());
+                }
+                twilio.slip_out(account, talk.room, &talk.agent).await.map_err(failed)
+            }
+            Step::CompleteTransfer => {
+                twilio.hold(account, talk.room, &talk.customer, false, None).await.map_err(failed)?;
+                twilio.slip_out(account, talk.room, &talk.agent).await.map_err(failed)
+            }
+            Step::DropVoicemail => {
+                let item = self.catalog.campaign_item(call.plan.campaign).await?;
+                let audio = item.campaign.row.settings.voicemail.clone();
+                let audio = audio.ok_or_else(|| Problem::conflict("the campaign has no voicemail message"))?;
+                twilio.slip_out(account, talk.room, &talk.agent).await.map_err(failed)?;
+                let line = Line::Leg(call.leg_id(0));
+                twilio.drop_message(account, line, &talk.customer, &audio).await.map_err(failed)
+            }
+            Step::Recording(Tape::Start) => {
+                let line = Line::Leg(call.leg_id(0));
+                twilio.record(account, line, &talk.customer).await.map(drop).map_err(failed)
+            }
+            Step::Recording(tape) => {
+                let state = match tape {
+                    Tape::Pause => RecordingState::Paused,
+                    Tape::Stop => RecordingState::Stopped,
+                    Tape::Start | Tape::Resume => RecordingState::Running,
+                };
+                twilio.set_recording(account, &talk.customer, state).await.map_err(failed)
+            }
+            Step::Join { at, presence } => {
+                let how = match presence {
+                    Presence::Monitor => Supervision::Monitor,
+                    Presence::Coach => Supervision::Coach(talk.agent.clone()),
+                    Presence::Barge => Supervision::Barge,
+                };
+                let joined = twilio.supervise(account, talk.room, at, call.plan.from, &how).await;
+                joined.map(drop).map_err(not_dialed)
+            }
+        }
+    }
+
+    async fn listen(&self, recording: &Recording) -> Answer<(Body, String)> {
+        let name = recording.call.tenant().to_string();
+        let account = self.accounts.named(&name).await.ok_or_else(Problem::not_found)?;
+        let sound = self.twilio.client().recording_sound(&account, &recording.provider).await;
+        let sound = sound.map_err(|_| Problem::unavailable())?;
+        Ok((Body::from(sound), "audio/mpeg".into()))
+    }
+
+    async fn delete(&self, recording: &Recording) -> Answer<()> {
+        let account = recording.call.tenant().to_string();
+        self.twilio.delete_recording(&account, &recording.provider).await.map_err(failed)
+    }
+}

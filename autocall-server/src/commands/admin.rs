@@ -1,0 +1,127 @@
+//! `autocall admin`: tenants, users and keys from the command line.
+
+use crate::cli::Outcome;
+use crate::config::{Config, Flags};
+use crate::http::problem::{Answer, Problem};
+use crate::http::values::Key;
+use crate::identity::users::{self, User};
+use crate::identity::{Right, Role, keys};
+use crate::node::Node;
+use crate::routes::auth::{new_tenant, new_user};
+use crate::routes::users::link_for;
+use autocall_core::TenantId;
+use autocall_core::ports::catalog::PageAsk;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// The flags of `admin`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: What,
+    /// Configuration.
+    #[command(flatten)]
+    pub config: Flags,
+}
+
+/// What `admin` does.
+#[derive(Subcommand, Clone, Debug)]
+pub enum What {
+    /// Lists tenants.
+    Tenants,
+    /// Makes a tenant with an owner, and prints a one-time link with which the owner sets a password.
+    AddTenant {
+        /// The tenant's name.
+        name: String,
+        /// The owner's login name.
+        #[arg(long)]
+        owner: String,
+    },
+    /// Lists a tenant's users.
+    Users {
+        /// The tenant, by its number.
+        #[arg(long)]
+        tenant: u32,
+    },
+    /// Prints a one-time link with which a user sets a new password.
+    ResetPassword {
+        /// The login name.
+        login: String,
+    },
+    /// Makes an API key with every right of a manager, and prints its secret.
+    AddKey {
+        /// The tenant, by its number.
+        #[arg(long)]
+        tenant: u32,
+        /// What it is for.
+        name: String,
+    },
+}
+
+/// Does it.
+pub fn run(args: Args) -> Outcome {
+    let config = super::configure(&args.config)?;
+    crate::ops::log::start(&config);
+    crate::cli::block_on(admin(config, args.what))?
+}
+
+async fn admin(config: Config, what: What) -> Outcome {
+    let node = Node::quiet(config).await?;
+    let done = act(&node, what).await.map_err(|problem| {
+        let remedy = problem.remedy.map_or(String::new(), |r| format!(" ({r})"));
+        format!("{}{remedy}", problem.title)
+    });
+    node.stop().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn act(node: &Node, what: What) -> Answer<()> {
+    let app = &node.app;
+    match what {
+        What::Tenants => {
+            let mut ask = PageAsk::first(500);
+            loop {
+                let page = app.directory.tenant_names(&ask).await?;
+                page.items.iter().for_each(|t| println!("{:>6}  {}", t.tenant, t.name));
+                match page.next {
+                    Some(next) => ask.after = Some(next),
+                    None => return Ok(()),
+                }
+            }
+        }
+        What::AddTenant { name, owner } => {
+            let login = users::fold(&owner).ok_or_else(|| Problem::bad_request("--owner cannot be a login name"))?;
+            if users::by_login(app, &login, app.clock.now()).await?.is_some() {
+                return Err(Problem::conflict("the login name is taken"));
+            }
+            let tenant = new_tenant(app, &name).await?;
+            let user = new_user(app, tenant, login, "", Role::Owner, None);
+            users::create(app, tenant, &user).await?;
+            let link = link_for(app, tenant, user.id).await?;
+            println!("tenant {tenant}\nthe owner sets a password here, once, within a day:\n{}", link.url);
+            Ok(())
+        }
+        What::Users { tenant } => {
+            for found in crate::views::documents(app, TenantId(tenant), users::KIND).await? {
+                let user: User = serde_json::from_value(found.row.body).map_err(Problem::internal)?;
+                println!("{}  {:?}  {}", Key(user.id), user.role, user.login);
+            }
+            Ok(())
+        }
+        What::ResetPassword { login } => {
+            let login = users::fold(&login).ok_or_else(Problem::not_found)?;
+            let found = users::by_login(app, &login, app.clock.now()).await?;
+            let (tenant, user) = found.ok_or_else(Problem::not_found)?;
+            println!("{}", link_for(app, tenant, user.row.id).await?.url);
+            Ok(())
+        }
+        What::AddKey { tenant, name } => {
+            app.catalog.tenant(TenantId(tenant)).await?;
+            let rights: Vec<Right> = Role::Manager.rights().list();
+            let (_, secret) = keys::create(app, TenantId(tenant), name, rights, None).await?;
+            println!("{secret}");
+            Ok(())
+        }
+    }
+}

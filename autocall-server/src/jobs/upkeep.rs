@@ -1,0 +1,82 @@
+//! Upkeep: what no longer may be kept goes, in bounded steps.
+
+use crate::app::App;
+use crate::http::problem::{Answer, Problem};
+use autocall_core::TenantId;
+use autocall_core::ports::Put;
+use autocall_core::ports::catalog::{Document, PageAsk, Recording};
+use std::time::Duration;
+
+/// The kind of the marks on recordings that are still to be deleted at the carrier.
+const DOOMED: &str = "doomed-recording";
+
+/// Has a recording deleted at the carrier, again and again until it is.
+pub async fn delete_later(app: &App, tenant: TenantId, name: &str) -> Answer<()> {
+    let row = Document { tenant, kind: DOOMED.into(), key: name.into(), body: serde_json::json!({}), until: None };
+    match app.catalog.put_document(&Put { row, expected: 0 }).await {
+        Ok(()) | Err(autocall_core::ports::catalog::CatalogError::Changed) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Runs upkeep until the server stops: every ten minutes, tenant after tenant.
+pub async fn run(app: App) {
+    let mut pause = tokio::time::interval(Duration::from_secs(600));
+    loop {
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            _ = pause.tick() => {}
+        }
+        if let Err(problem) = round(&app).await {
+            tracing::warn!(problem = %problem.title, "upkeep");
+        }
+    }
+}
+
+async fn round(app: &App) -> Answer<()> {
+    let now = app.clock.now();
+    while app.directory.sweep_entries(now, 1000).await? > 0 && !app.stopping.is_cancelled() {}
+    let mut ask = PageAsk::first(100);
+    loop {
+        let page = app.directory.tenant_names(&ask).await?;
+        for tenant in &page.items {
+            self::tenant(app, tenant.tenant).await?;
+        }
+        match page.next {
+            Some(next) if !app.stopping.is_cancelled() => ask.after = Some(next),
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn tenant(app: &App, tenant: TenantId) -> Answer<()> {
+    for _ in 0..1000 {
+        let swept = app.catalog.sweep(tenant, app.clock.now(), 500).await?;
+        for recording in &swept.recordings {
+            forget(app, recording).await?;
+        }
+        if swept.is_empty() || app.stopping.is_cancelled() {
+            break;
+        }
+    }
+    for doomed in crate::views::documents(app, tenant, DOOMED).await? {
+        let recording = Recording {
+            call: autocall_core::CallId::small(tenant, 0),
+            provider: doomed.row.key.clone(),
+            location: autocall_core::Private::default(),
+            length_ms: 0,
+            made_at: autocall_core::Timestamp::EPOCH,
+        };
+        if app.desk.delete(&recording).await.is_ok() {
+            app.catalog.remove_document(tenant, DOOMED, &doomed.row.key, doomed.version).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn forget(app: &App, recording: &Recording) -> Result<(), Problem> {
+    if app.desk.delete(recording).await.is_err() {
+        return delete_later(app, recording.call.tenant(), &recording.provider).await;
+    }
+    Ok(app.catalog.remove_recording(recording.call, &recording.provider).await?)
+}

@@ -1,0 +1,224 @@
+//! A node: everything that one process runs, put together from the configuration.
+//!
+//! This is the file to read for how the crates are composed.
+
+use crate::app::{App, Parts};
+use crate::carrier::fence::Fence;
+use crate::carrier::{simulated, twilio};
+use crate::config::{CarrierChoice, Config, StoreChoice};
+use crate::desk::{Desk, NoDesk};
+use crate::identity::token;
+use crate::live::hub::Hub;
+use crate::ops::secrets;
+use crate::{jobs, outbound};
+use autocall_core::engine::run::Pace;
+use autocall_core::engine::{Engine, Lawful, Permission, Standard, run};
+use autocall_core::ports::catalog::{Catalog, Directory};
+use autocall_core::ports::{Clock, Ids, LocalRates, Rates, Store, SystemClock, Telephony};
+use secrecy::ExposeSecret as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A store, as the three ports that it serves.
+#[derive(Clone)]
+pub struct Stores {
+    /// For the engine.
+    pub store: Arc<dyn Store>,
+    /// For people.
+    pub catalog: Arc<dyn Catalog>,
+    /// For what is found before the tenant is known.
+    pub directory: Arc<dyn Directory>,
+    /// Calls per second, leased between nodes.
+    pub rates: Arc<dyn Rates>,
+}
+
+/// Opens the configured store and brings its schema up to date.
+pub async fn open_stores(config: &Config) -> Result<Stores, String> {
+    secrets::folder(&config.data_dir)?;
+    let sealing = sealing(config)?;
+    let rates = Arc::new(LocalRates::new(f64::from(CALLS_PER_S)));
+    match &config.store {
+        StoreChoice::Sqlite => {
+            let path = config.data_dir.join("autocall.db");
+            let store = autocall_store_sqlite::open(&path, sealing).await.map_err(|e| causes(&e))?;
+            let store = Arc::new(store);
+            Ok(Stores { store: store.clone(), catalog: store.clone(), directory: store, rates })
+        }
+        StoreChoice::Postgres(url) => {
+            let options = autocall_store_postgres::Options::new(url.expose_secret());
+            let store = autocall_store_postgres::open(&options, sealing).await.map_err(|e| causes(&e))?;
+            let store = Arc::new(store);
+            Ok(Stores { store: store.clone(), catalog: store.clone(), directory: store, rates })
+        }
+    }
+}
+
+/// An account's calls per second where nothing else is known (Twilio's default is one; the adapter
+/// and the campaign's own cap stay below it).
+const CALLS_PER_S: u32 = 30;
+
+/// An error with everything beneath it, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+fn sealing(config: &Config) -> Result<autocall_store_sqlite::Sealing, String> {
+    let key = match &config.seal_key {
+        Some(text) => secrets::decode(text.expose_secret()).ok_or("SEAL_KEY does not hold 32 bytes in base64")?,
+        None => secrets::key(&config.data_dir, "seal.key")?,
+    };
+    Ok(autocall_store_sqlite::Sealing::with(1, key))
+}
+
+fn token_secret(config: &Config) -> Result<[u8; 32], String> {
+    match &config.token_secret {
+        Some(text) => {
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.expose_secret().as_bytes());
+            digest.as_ref().try_into().map_err(|_| "a digest has 32 bytes".to_owned())
+        }
+        None => secrets::key(&config.data_dir, "token.key"),
+    }
+}
+
+/// A node that runs.
+pub struct Node {
+    /// What requests reach.
+    pub app: App,
+    /// The engine's loop; absent for a node that only reads and writes.
+    running: Option<run::Running>,
+    /// The carrier's side, where it calls back.
+    link: Option<twilio::Link>,
+}
+
+/// Who places calls, and what comes with them.
+struct Carrier {
+    telephony: Arc<dyn Telephony>,
+    desk: Arc<dyn Desk>,
+    permission: Arc<dyn Permission>,
+    clock: Arc<dyn Clock>,
+    simulated: Option<simulated::World>,
+    link: Option<twilio::Link>,
+}
+
+fn carrier(config: &Config, catalog: &Arc<dyn Catalog>) -> Result<Carrier, String> {
+    Ok(match &config.carrier {
+        CarrierChoice::Simulated => {
+            let clock = Arc::new(simulated::ScaledClock::new(config.trial_speed));
+            let world = simulated::carrier(&clock);
+            Carrier {
+                telephony: world.carrier.clone(),
+                desk: Arc::new(NoDesk),
+                // Simulated people may be called at any hour; the house's own rules still hold.
+                permission: Arc::new(Standard),
+                clock,
+                simulated: Some(world),
+                link: None,
+            }
+        }
+        CarrierChoice::Twilio(account) => {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let link = twilio::link(account, &config.public_base, clock.clone())?;
+            Carrier {
+                telephony: link.twilio.clone(),
+                desk: link.desk(catalog.clone()),
+                permission: Arc::new(Lawful::shipped(Vec::new())),
+                clock,
+                simulated: None,
+                link: Some(link),
+            }
+        }
+    })
+}
+
+impl Node {
+    /// Puts a node together and starts its loops.
+    pub async fn start(config: Config) -> Result<Node, String> {
+        let stores = open_stores(&config).await?;
+        let (mut node, world) = Node::assemble(config, stores)?;
+        node.run(world).await;
+        Ok(node)
+    }
+
+    /// A node for a command: it reads and writes, and neither dials nor settles anything.
+    pub async fn quiet(config: Config) -> Result<Node, String> {
+        let stores = open_stores(&config).await?;
+        Ok(Node::assemble(config, stores)?.0)
+    }
+
+    /// Puts a node together over stores that are open; nothing runs yet.
+    pub fn assemble(config: Config, stores: Stores) -> Result<(Node, Option<simulated::World>), String> {
+        secrets::folder(&config.data_dir)?;
+        secrets::folder(&config.data_dir.join("uploads"))?;
+        crate::ops::metrics::install();
+        let hub = Arc::new(Hub::new(token::hex(&token::random::<8>())));
+        let mut carrier = carrier(&config, &stores.catalog)?;
+        if let Some(numbers) = &config.dial_only {
+            let fence = Fence::new(numbers);
+            carrier.telephony = fence.telephony(carrier.telephony);
+            carrier.permission = fence.permission(carrier.permission);
+        }
+        let engine = Arc::new(Engine::new(autocall_core::engine::Parts {
+            store: stores.store.clone(),
+            telephony: carrier.telephony,
+            notifier: hub.clone(),
+            rates: stores.rates.clone(),
+            clock: carrier.clock.clone(),
+            permission: carrier.permission,
+            ids: Ids::seeded(u128::from_le_bytes(token::random())),
+        }));
+        let token_secret = token_secret(&config)?;
+        let app = App::new(Parts {
+            catalog: stores.catalog,
+            directory: stores.directory,
+            store: stores.store,
+            engine: engine.clone(),
+            clock: carrier.clock,
+            hub,
+            desk: carrier.desk,
+            token_secret,
+            config,
+        });
+        Ok((Node { app, running: None, link: carrier.link }, carrier.simulated))
+    }
+
+    /// Starts the loops.
+    pub async fn run(&mut self, world: Option<simulated::World>) {
+        let app = &self.app;
+        let poll = Duration::from_secs_f64((0.1 / app.config.trial_speed.max(1.0)).max(0.01));
+        let drain = Duration::from_secs(app.config.shutdown_s_max);
+        let running = run::run(app.engine.clone(), Pace { poll, drain, ..Pace::default() });
+        app.attach(running.inbox.clone());
+        if let Some(world) = world {
+            app.background.spawn(simulated::drive(app.clone(), world));
+        }
+        app.background.spawn(jobs::upkeep::run(app.clone()));
+        app.background.spawn(outbound::deliver::run(app.clone()));
+        jobs::import::resume(app).await;
+        self.running = Some(running);
+    }
+
+    /// Stops: no new work, what runs ends within its bound. Calls go on at the carrier and are
+    /// taken up by other nodes, or by this one when it comes back.
+    pub async fn stop(self) {
+        let limit = Duration::from_secs(self.app.config.shutdown_s_max);
+        self.app.stopping.cancel();
+        if let Some(running) = self.running {
+            running.shut_down().await;
+        }
+        self.app.background.close();
+        let _ = tokio::time::timeout(limit, self.app.background.wait()).await;
+    }
+}
+
+impl Node {
+    /// The carrier's webhooks, where it has some.
+    pub fn webhooks(&self) -> Option<axum::Router<App>> {
+        self.link.as_ref().map(|link| link.router(&self.app))
+    }
+}

@@ -1,0 +1,55 @@
+//! Prometheus metrics. Labels hold routes, statuses and kinds of things, never tenants or persons.
+
+use axum::http::{Method, StatusCode};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Installs the recorder, once per process.
+pub fn install() -> Option<&'static PrometheusHandle> {
+    HANDLE
+        .get_or_init(|| {
+            let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+            let builder = PrometheusBuilder::new().set_buckets(&buckets).ok()?;
+            builder.install_recorder().ok()
+        })
+        .as_ref()
+}
+
+/// The text that Prometheus reads.
+pub fn render() -> String {
+    install().map(PrometheusHandle::render).unwrap_or_default()
+}
+
+/// A request was answered.
+pub fn request(method: &Method, path: &'static str, status: StatusCode, took: Duration) {
+    let class = match status.as_u16() / 100 {
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        _ => "1xx",
+    };
+    let method = match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        _ => "other",
+    };
+    metrics::counter!("autocall_http_requests_total", "method" => method, "route" => path, "status" => class)
+        .increment(1);
+    metrics::histogram!("autocall_http_request_seconds", "route" => path).record(took.as_secs_f64());
+}
+
+/// Something happened, by its name.
+pub fn count(name: &'static str, n: u64) {
+    metrics::counter!(name).increment(n);
+}
+
+/// Something stands at a value now.
+pub fn gauge(name: &'static str, value: f64) {
+    metrics::gauge!(name).set(value);
+}

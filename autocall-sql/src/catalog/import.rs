@@ -1,0 +1,183 @@
+//! Adding many leads: in batches, each in one transaction with how far its import has got.
+
+use super::{BATCH_MAX, invalid};
+use crate::commit::uuids;
+use crate::db::{Backend, Conn, Scope, SqlError, Value};
+use crate::keys::SqlStore;
+use crate::tables::{self, LEAD_NUMBERS, LEADS, QUEUE};
+use autocall_core::import::{Reason, Rejection, redact};
+use autocall_core::ports::LeadCounts;
+use autocall_core::ports::catalog::{Added, CatalogError, ImportStep, LeadBatch};
+use autocall_core::{CampaignId, Id, TenantId};
+use std::collections::BTreeSet;
+
+impl<B: Backend> SqlStore<B> {
+    pub(crate) async fn add_batch(&self, batch: &LeadBatch) -> Result<Vec<Added>, CatalogError> {
+        check(batch)?;
+        let tenant = batch.campaign.tenant();
+        let keys = self.keys(tenant).await?;
+        // Sealing and hashing happen before the transaction: they hold no lock.
+        let numbers: Vec<Vec<u8>> =
+            batch.leads.iter().map(|l| l.numbers.first().map(|n| keys.number(n.phone)).unwrap_or_default()).collect();
+        let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
+        // One import batch of a campaign at a time, so that two files cannot add one number twice.
+        // Dials do not lock this row.
+        let sql = format!("SELECT 1 FROM campaigns WHERE tenant = $1 AND id = $2{}", self.dialect().lock());
+        tx.row(&sql, &[tenant.into(), batch.campaign.key().into()]).await?.ok_or(CatalogError::NotFound)?;
+        if let Some(step) = &batch.step
+            && !self.step_is_next(&mut *tx, tenant, step).await?
+        {
+            return Ok(vec![Added::Again; batch.leads.len()]);
+        }
+        let there = self.there(&mut *tx, tenant, batch).await?;
+        let mut known = self.known_in(&mut *tx, batch.campaign, &numbers).await?;
+        let mut added = Vec::with_capacity(batch.leads.len());
+        let (mut people, mut others, mut queue) = (Vec::new(), Vec::new(), Vec::new());
+        let mut counts = LeadCounts::default();
+        for (lead, number) in batch.leads.iter().zip(numbers) {
+            added.push(if there.contains(&lead.id.key()) {
+                Added::Again
+            } else if !known.insert(number) {
+                Added::Duplicate
+            } else {
+                people.push(tables::lead_row(&keys, lead, batch.at));
+                others.extend(tables::lead_number_rows(&keys, lead));
+                queue.push(tables::queue_row(lead, tables::lead_print(&keys, lead), batch.at, (0, 1)));
+                counts.add(&LeadCounts::of(lead), 1);
+                Added::New
+            });
+        }
+        for (table, rows) in [(&LEADS, people), (&LEAD_NUMBERS, others), (&QUEUE, queue)] {
+            if !rows.is_empty() {
+                tx.load(table, rows).await?;
+            }
+        }
+        if let Some(step) = &batch.step {
+            self.step_done(&mut *tx, tenant, step, &added, batch).await?;
+        }
+        let sql = "UPDATE campaign_totals SET open = open + $3, calling = calling + $4, closed = closed + $5 \
+                   WHERE tenant = $1 AND campaign = $2";
+        let of = [counts.open, counts.calling, counts.closed].map(Value::from);
+        let mut args: Vec<Value> = vec![tenant.into(), batch.campaign.key().into()];
+        args.extend(of);
+        tx.run(sql, &args).await?;
+        tx.commit().await?;
+        for lead in batch.leads.iter().filter(|l| l.is_open()) {
+            self.inner.floors.lower(lead.campaign, tables::lane(lead), lead.due_at.ms());
+        }
+        Ok(added)
+    }
+
+    /// Which of these numbers (as hashes) the campaign has as somebody's first number.
+    pub(crate) async fn known_in(
+        &self,
+        tx: &mut dyn Conn,
+        campaign: CampaignId,
+        numbers: &[Vec<u8>],
+    ) -> Result<BTreeSet<Vec<u8>>, SqlError> {
+        let any = self.dialect().any("number_bx", 3, "bytea");
+        let sql = format!("SELECT number_bx FROM leads WHERE tenant = $1 AND campaign = $2 AND {any}");
+        let list = Value::Blobs(numbers.iter().cloned().map(Some).collect());
+        let rows = tx.rows(&sql, &[campaign.tenant().into(), campaign.key().into(), list]).await?;
+        rows.iter().map(|r| Ok(r.blob(0)?.to_vec())).collect()
+    }
+
+    async fn there(
+        &self,
+        tx: &mut dyn Conn,
+        tenant: TenantId,
+        batch: &LeadBatch,
+    ) -> Result<BTreeSet<uuid::Uuid>, SqlError> {
+        let sql = format!("SELECT id FROM leads WHERE tenant = $1 AND {}", self.dialect().any("id", 2, "uuid"));
+        let rows = tx.rows(&sql, &[tenant.into(), uuids(batch.leads.iter().map(|l| l.id.key()))]).await?;
+        rows.iter().map(|r| r.uuid(0)).collect()
+    }
+
+    /// Whether the step is the next one; `false` if it was taken already.
+    async fn step_is_next(&self, tx: &mut dyn Conn, tenant: TenantId, step: &ImportStep) -> Result<bool, CatalogError> {
+        let sql =
+            format!("SELECT line_done, state FROM imports WHERE tenant = $1 AND id = $2{}", self.dialect().lock());
+        let row = tx.row(&sql, &[tenant.into(), step.import.key().into()]).await?.ok_or(CatalogError::NotFound)?;
+        let done = row.count(0)?;
+        if done == step.from_line && row.text(1)? == "running" {
+            Ok(true)
+        } else if done >= step.to_line {
+            Ok(false)
+        } else {
+            Err(CatalogError::Changed)
+        }
+    }
+
+    async fn step_done(
+        &self,
+        tx: &mut dyn Conn,
+        tenant: TenantId,
+        step: &ImportStep,
+        added: &[Added],
+        batch: &LeadBatch,
+    ) -> Result<(), SqlError> {
+        let count = |what: Added| added.iter().filter(|a| **a == what).count() as u64;
+        let mut rejections = step.rejected.clone();
+        for ((lead, added), &line) in batch.leads.iter().zip(added).zip(&step.lines) {
+            if *added == Added::Duplicate {
+                let value = lead.numbers.first().map(|n| redact(&n.phone.e164())).unwrap_or_default();
+                let reason = Reason::DuplicateInCampaign;
+                rejections.push(Rejection { line, column: "phone".into(), value, reason });
+            }
+        }
+        rejections.sort_by_key(|r| r.line);
+        let sql = "UPDATE imports SET line_done = $3, bytes_done = $4, added = added + $5, duplicates = duplicates + $6, \
+                   rejected = rejected + $7, version = version + 1 WHERE tenant = $1 AND id = $2 \
+                   RETURNING rejected + duplicates";
+        let args = [
+            tenant.into(),
+            step.import.key().into(),
+            step.to_line.into(),
+            step.bytes_done.into(),
+            count(Added::New).into(),
+            count(Added::Duplicate).into(),
+            (step.rejected.len() as u64).into(),
+        ];
+        let total = tx.row(sql, &args).await?.map_or(Ok(0), |r| r.count(0))?;
+        let first = total.saturating_sub(rejections.len() as u64);
+        let table = &REJECTIONS;
+        let rows = rejections.iter().zip(first + 1..).map(|(r, n)| crate::db::PutRow {
+            values: vec![tenant.into(), step.import.key().into(), n.into(), Value::Json(serde_json::to_string(r).ok())],
+            version: (0, 0),
+        });
+        let rows: Vec<_> = rows.collect();
+        if rows.is_empty() { Ok(()) } else { tx.put(table, rows).await }
+    }
+}
+
+/// What an import refused; redacted before it gets here.
+static REJECTIONS: crate::db::Table = crate::db::Table {
+    name: "rejections",
+    columns: &[("tenant", "bigint"), ("import", "uuid"), ("n", "bigint"), ("body", "jsonb")],
+    key: 3,
+    versioned: false,
+};
+
+fn check(batch: &LeadBatch) -> Result<(), CatalogError> {
+    if batch.leads.len() > BATCH_MAX {
+        return Err(invalid("at most 10000 leads in one batch"));
+    }
+    let tenant = batch.campaign.tenant();
+    let own = |l: &autocall_core::lead::Lead| l.id.tenant() == tenant && l.campaign == batch.campaign;
+    if !batch.leads.iter().all(own) {
+        return Err(invalid("every lead of a batch must be the campaign's"));
+    }
+    if batch.leads.iter().any(|l| l.numbers.is_empty()) {
+        return Err(invalid("every lead must have a number"));
+    }
+    if let Some(step) = &batch.step
+        && (step.import.tenant() != tenant || step.lines.len() != batch.leads.len() || step.to_line < step.from_line)
+    {
+        return Err(invalid("the step does not fit its batch"));
+    }
+    let ids: BTreeSet<Id<_>> = batch.leads.iter().map(|l| l.id).collect();
+    if ids.len() != batch.leads.len() {
+        return Err(invalid("two leads of the batch have one id"));
+    }
+    Ok(())
+}

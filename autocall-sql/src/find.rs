@@ -1,0 +1,481 @@
+//! Reading for the machines: snapshots, views, candidates. By index, never by scan.
+
+use crate::commit::uuids;
+use crate::db::{Backend, Conn, Dialect, Row, Scope, SqlError, Value};
+use crate::keys::SqlStore;
+use crate::seal::TenantKeys;
+use crate::tables::{self, LANES, LEAD_COLUMNS, LEAD_JOIN};
+use async_trait::async_trait;
+use autocall_core::agent::Agent;
+use autocall_core::call::{Call, Load, Stage};
+use autocall_core::campaign::Campaign;
+use autocall_core::lead::Lead;
+use autocall_core::pacing::{DayKey, Ledger};
+use autocall_core::ports::{
+    AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Changes, Committed, Due, Guard, GuardKey, LeadCounts,
+    Lists, PoolView, Snapshot, Store, StoreError, Versioned,
+};
+use autocall_core::settings::TransferMode;
+use autocall_core::{AgentId, CallId, CampaignId, Id, Phone, PoolId, TenantId, Timestamp};
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Free agents that a snapshot brings along, and waiting calls that an agent's view does.
+const FREE_MAX: i64 = 8;
+/// Most calls of one campaign before their conversations that a view holds.
+const PENDING_MAX: i64 = 20_000;
+/// Most agents of one pool that a view holds.
+const AGENTS_MAX: i64 = 10_000;
+
+/// Counts of a campaign, from `dialing` … `closed` at column `c`.
+pub(crate) fn totals(row: &Row, c: usize) -> Result<(Load, LeadCounts), SqlError> {
+    let n = |i: usize| row.int(c + i);
+    let load = Load {
+        dialing: n(0)? as i32,
+        waiting: n(1)? as i32,
+        offering: n(2)? as i32,
+        bridged: n(3)? as i32,
+        message: n(4)? as i32,
+        closing: n(5)? as i32,
+    };
+    Ok((load, LeadCounts { open: n(6)?, calling: n(7)?, closed: n(8)? }))
+}
+/// The columns that [`totals`] reads.
+pub(crate) const TOTALS: &str =
+    "t.dialing, t.waiting, t.offering, t.bridged, t.message, t.closing, t.open, t.calling, t.closed";
+
+#[async_trait]
+impl<B: Backend> Store for SqlStore<B> {
+    async fn call(&self, id: CallId) -> Result<Snapshot, StoreError> {
+        Ok(self.snapshot(id).await?)
+    }
+    async fn campaign(&self, id: CampaignId) -> Result<CampaignView, StoreError> {
+        Ok(self.campaign_view(id).await?)
+    }
+    async fn agent(&self, id: AgentId) -> Result<AgentView, StoreError> {
+        Ok(self.agent_view(id).await?)
+    }
+    async fn commit(&self, changes: &Changes) -> Result<Committed, StoreError> {
+        self.commit_one(changes).await
+    }
+    async fn candidates(&self, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<Candidate>, StoreError> {
+        Ok(self.find_candidates(campaign, now, limit).await?)
+    }
+    async fn due(&self, now: Timestamp, hidden_until: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
+        Ok(self.find_due(now, hidden_until, limit).await?)
+    }
+}
+
+fn missing(what: &str) -> SqlError {
+    SqlError::Missing(what.to_owned())
+}
+
+impl<B: Backend> SqlStore<B> {
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.inner.db.dialect()
+    }
+
+    /// A campaign and its version; decoded once per version.
+    pub(crate) async fn campaign_in(
+        &self,
+        tx: &mut dyn Conn,
+        keys: &TenantKeys,
+        id: CampaignId,
+    ) -> Result<(Arc<Campaign>, u64), SqlError> {
+        let sql = "SELECT id, CASE WHEN version <> $3 THEN sealed END, version FROM campaigns \
+                   WHERE tenant = $1 AND id = $2";
+        let args = [id.tenant().into(), id.key().into(), self.remembered_version(id).into()];
+        let row = tx.row(sql, &args).await?.ok_or_else(|| missing("campaign"))?;
+        let version = row.count(2)?;
+        if let Some(campaign) = self.remembered(id, version) {
+            return Ok((campaign, version));
+        }
+        // Forgotten between the two looks at the memory: read it whole.
+        let row = if row.blob_opt(1)?.is_some() {
+            row
+        } else {
+            let sql = "SELECT id, sealed, version FROM campaigns WHERE tenant = $1 AND id = $2";
+            tx.row(sql, &args[..2]).await?.ok_or_else(|| missing("campaign"))?
+        };
+        let campaign = Arc::new(tables::campaign_from(keys, &row, 0)?);
+        self.remember(row.count(2)?, campaign.clone());
+        Ok((campaign, row.count(2)?))
+    }
+
+    pub(crate) async fn call_in(
+        &self,
+        tx: &mut dyn Conn,
+        keys: &TenantKeys,
+        id: CallId,
+    ) -> Result<Versioned<Call>, SqlError> {
+        let args = [id.tenant().into(), id.key().into()];
+        let live = "SELECT id, version, sealed, body FROM calls_live WHERE tenant = $1 AND id = $2";
+        let done = "SELECT id, version, sealed, body FROM calls_done WHERE tenant = $1 AND id = $2";
+        // A call that settles between the two looks is found by the third.
+        for sql in [live, done, live, done] {
+            if let Some(row) = tx.row(sql, &args).await? {
+                let (row, version) = tables::call_from(keys, &row, 0)?;
+                return Ok(Versioned { row, version });
+            }
+        }
+        Err(missing("call"))
+    }
+
+    pub(crate) async fn lead_in(
+        &self,
+        tx: &mut dyn Conn,
+        keys: &TenantKeys,
+        tenant: TenantId,
+        key: Uuid,
+    ) -> Result<Versioned<Lead>, SqlError> {
+        let sql = format!("SELECT {LEAD_COLUMNS} FROM {LEAD_JOIN} WHERE l.tenant = $1 AND l.id = $2");
+        let row = tx.row(&sql, &[tenant.into(), key.into()]).await?.ok_or_else(|| missing("lead"))?;
+        let (row, version) = tables::lead_from(keys, tenant, &row, 0)?;
+        Ok(Versioned { row, version })
+    }
+
+    /// Guards by key; those never written are fresh.
+    async fn guards_in(
+        &self,
+        tx: &mut dyn Conn,
+        keys: &TenantKeys,
+        tenant: TenantId,
+        wanted: &BTreeSet<GuardKey>,
+    ) -> Result<BTreeMap<GuardKey, Guard>, SqlError> {
+        let by_key: BTreeMap<(i64, Vec<u8>), &GuardKey> =
+            wanted.iter().map(|k| (tables::guard_key(keys, k), k)).collect();
+        let distinct: BTreeSet<&Vec<u8>> = by_key.keys().map(|(_, key)| key).collect();
+        let any = self.dialect().any("key", 2, "bytea");
+        let sql = format!(
+            "SELECT kind, key, version, value FROM guards WHERE tenant = $1 AND kind BETWEEN 1 AND 6 AND {any}"
+        );
+        let list = Value::Blobs(distinct.into_iter().map(|k| Some(k.clone())).collect());
+        let mut found: BTreeMap<GuardKey, Guard> =
+            wanted.iter().map(|k| (k.clone(), Guard::fresh(tenant, k.clone()))).collect();
+        for row in tx.rows(&sql, &[tenant.into(), list]).await? {
+            if let Some(&key) = by_key.get(&(row.int(0)?, row.blob(1)?.to_vec())) {
+                let guard = Guard { tenant, key: key.clone(), version: row.count(2)?, value: row.json(3)? };
+                found.insert(key.clone(), guard);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn snapshot(&self, id: CallId) -> Result<Snapshot, SqlError> {
+        let tenant = id.tenant();
+        let keys = self.keys(tenant).await?;
+        let mut tx = self.inner.db.read(Scope::Tenant(tenant)).await?;
+        let call = self.call_in(&mut *tx, &keys, id).await?;
+        let (campaign, _) = self.campaign_in(&mut *tx, &keys, call.row.plan.campaign).await?;
+        let lead = self.lead_in(&mut *tx, &keys, tenant, call.row.plan.lead.key()).await?;
+        let agents = self.agents_for(&mut *tx, &keys, &call.row, &campaign.settings.transfer.pools).await?;
+        let number = GuardKey::Number(call.row.plan.to);
+        let person = GuardKey::Person { person: lead.row.person_key, subject: campaign.settings.subject.clone() };
+        let wanted = BTreeSet::from([number.clone(), person.clone()]);
+        let mut found = self.guards_in(&mut *tx, &keys, tenant, &wanted).await?;
+        let guards = [number, person].iter().filter_map(|k| found.remove(k)).collect();
+        Ok(Snapshot { call, campaign, lead, agents, guards })
+    }
+
+    /// The agent whom the call holds, and those who could take it, the longest idle first.
+    async fn agents_for(
+        &self,
+        tx: &mut dyn Conn,
+        keys: &TenantKeys,
+        call: &Call,
+        pools: &[PoolId],
+    ) -> Result<SmallVec<[Versioned<Agent>; 2]>, SqlError> {
+        let tenant: Value = call.id.tenant().into();
+        let mut agents = SmallVec::new();
+        let one =
+            "SELECT id, version, sealed FROM agents WHERE tenant = $1 AND id = $2 AND free >= $3 AND standing >= $4";
+        let mut add = |rows: Vec<Row>| -> Result<(), SqlError> {
+            for row in rows {
+                let (row, version) = tables::agent_from(keys, &row, 0)?;
+                agents.push(Versioned { row, version });
+            }
+            Ok(())
+        };
+        let held = call.holds();
+        if let Some(id) = held {
+            add(tx.rows(one, &[tenant.clone(), id.key().into(), 0i64.into(), 0i64.into()]).await?)?;
+        }
+        let seeks = matches!(call.stage, Stage::Dialing | Stage::Seeking { .. } | Stage::Offering { .. });
+        if !seeks || call.plan.agentless {
+            return Ok(agents);
+        }
+        let standing = i64::from(call.plan.mode == TransferMode::Standing);
+        if let Some(id) = call.plan.for_agent {
+            if held != Some(id) && !call.passed.contains(&id) {
+                add(tx.rows(one, &[tenant, id.key().into(), 1i64.into(), standing.into()]).await?)?;
+            }
+        } else if !pools.is_empty() {
+            let d = self.dialect();
+            let sql = format!(
+                "SELECT id, version, sealed FROM agents WHERE tenant = $1 AND free = 1 AND standing >= $3 AND {} \
+                 AND NOT ({}) ORDER BY since, id LIMIT {FREE_MAX}",
+                d.any("pool", 2, "uuid"),
+                d.any("id", 4, "uuid")
+            );
+            let pools = uuids(pools.iter().map(|p| p.key()));
+            let not = uuids(call.passed.iter().copied().chain(held).map(|a| a.key()));
+            add(tx.rows(&sql, &[tenant, pools, standing.into(), not]).await?)?;
+        }
+        Ok(agents)
+    }
+
+    async fn agent_view(&self, id: AgentId) -> Result<AgentView, SqlError> {
+        let tenant = id.tenant();
+        let keys = self.keys(tenant).await?;
+        let mut tx = self.inner.db.read(Scope::Tenant(tenant)).await?;
+        let sql = "SELECT id, version, sealed FROM agents WHERE tenant = $1 AND id = $2";
+        let row = tx.row(sql, &[tenant.into(), id.key().into()]).await?.ok_or_else(|| missing("agent"))?;
+        let (row, version) = tables::agent_from(&keys, &row, 0)?;
+        let pool: Value = row.pool.key().into();
+        let waiting = format!(
+            "SELECT c.id FROM calls_live c JOIN campaign_pools p ON p.tenant = c.tenant AND p.campaign = c.campaign \
+             WHERE c.tenant = $1 AND p.pool = $2 AND c.waiting_since IS NOT NULL \
+             ORDER BY c.waiting_since, c.id LIMIT {FREE_MAX}"
+        );
+        let waiting = tx.rows(&waiting, &[tenant.into(), pool.clone()]).await?;
+        let running = "SELECT c.id FROM campaign_pools p JOIN campaigns c ON c.tenant = p.tenant AND c.id = p.campaign \
+                       WHERE p.tenant = $1 AND p.pool = $2 AND c.state = 'running' ORDER BY c.id LIMIT 1000";
+        let running = tx.rows(running, &[tenant.into(), pool]).await?;
+        Ok(AgentView {
+            agent: Versioned { row, version },
+            waiting: ids(tenant, &waiting)?,
+            campaigns: ids(tenant, &running)?,
+        })
+    }
+
+    async fn campaign_view(&self, id: CampaignId) -> Result<CampaignView, SqlError> {
+        let tenant = id.tenant();
+        let keys = self.keys(tenant).await?;
+        let mut tx = self.inner.db.read(Scope::Tenant(tenant)).await?;
+        let (campaign, version) = self.campaign_in(&mut *tx, &keys, id).await?;
+        let args = [tenant.into(), id.key().into()];
+        let sql = format!("SELECT {TOTALS}, t.ledger FROM campaign_totals t WHERE t.tenant = $1 AND t.campaign = $2");
+        let row = tx.row(&sql, &args).await?.ok_or_else(|| missing("campaign"))?;
+        let (load, leads) = totals(&row, 0)?;
+        let settings = &campaign.settings;
+        let ledger = match row.text_opt(9)? {
+            Some(_) => row.json(9)?,
+            None => Ledger::new(DayKey::with_offset(Timestamp::EPOCH, 0), &settings.pacing.ledger),
+        };
+        let pool_ids = &settings.transfer.pools;
+        let mut wanted: BTreeSet<GuardKey> = settings.caller_ids.iter().map(|&p| GuardKey::CallerId(p)).collect();
+        wanted.insert(GuardKey::Dials(id));
+        wanted.extend(pool_ids.iter().map(|&p| GuardKey::Pool(p)));
+        let mut guards = self.guards_in(&mut *tx, &keys, tenant, &wanted).await?;
+        let version_of = |key: &GuardKey| guards.get(key).map_or(0, |g| g.version);
+        let mut pools = Vec::with_capacity(pool_ids.len());
+        for &pool in pool_ids {
+            let version = version_of(&GuardKey::Pool(pool));
+            pools.push(self.pool_view(&mut *tx, &keys, pool, id, version).await?);
+        }
+        let calls = self.pending(&mut *tx, id).await?;
+        let dials = guards.remove(&GuardKey::Dials(id)).unwrap_or_else(|| Guard::fresh(tenant, GuardKey::Dials(id)));
+        let caller_ids = settings.caller_ids.iter().filter_map(|&p| guards.remove(&GuardKey::CallerId(p))).collect();
+        let next_due = self.next_due(&mut *tx, id).await?;
+        let campaign = Versioned { row: campaign, version };
+        Ok(CampaignView { campaign, load, leads, ledger, dials, pools, calls, caller_ids, next_due })
+    }
+
+    async fn pool_view(
+        &self,
+        tx: &mut dyn Conn,
+        keys: &TenantKeys,
+        pool: PoolId,
+        viewer: CampaignId,
+        version: u64,
+    ) -> Result<PoolView, SqlError> {
+        let tenant = viewer.tenant();
+        let sql = format!(
+            "SELECT id, version, sealed FROM agents WHERE tenant = $1 AND pool = $2 \
+             AND (status = 'available' OR state <> 'idle') ORDER BY id LIMIT {AGENTS_MAX}"
+        );
+        let mut agents = Vec::new();
+        for row in tx.rows(&sql, &[tenant.into(), pool.key().into()]).await? {
+            let (a, _) = tables::agent_from(keys, &row, 0)?;
+            let available = a.status == autocall_core::agent::Status::Available;
+            let standing = a.is_standing();
+            agents.push(AgentBrief { id: a.id, available, state: a.state, since: a.since, standing });
+        }
+        let sql = "SELECT CAST(COALESCE(SUM(t.dialing + t.waiting), 0) AS bigint) FROM campaign_pools p \
+                   JOIN campaign_totals t ON t.tenant = p.tenant AND t.campaign = p.campaign \
+                   WHERE p.tenant = $1 AND p.pool = $2 AND p.campaign <> $3";
+        let promised = tx.row(sql, &[tenant.into(), pool.key().into(), viewer.key().into()]).await?;
+        let promised = promised.map_or(Ok(0), |r| r.int(0))?;
+        Ok(PoolView { pool, version, agents, promised: promised.max(0) as u32 })
+    }
+
+    /// A campaign's calls before their conversations, oldest first.
+    async fn pending(&self, tx: &mut dyn Conn, id: CampaignId) -> Result<Vec<CallBrief>, SqlError> {
+        let sql = format!(
+            "SELECT id, class, created_at, ringing_at, answered_at, waiting_since, agent FROM calls_live \
+             WHERE tenant = $1 AND campaign = $2 AND stage IN ('dialing', 'seeking', 'offering') \
+             ORDER BY created_at, id LIMIT {PENDING_MAX}"
+        );
+        let brief = |row: &Row| {
+            Ok(CallBrief {
+                id: Id::new(id.tenant(), row.uuid(0)?),
+                class: row.int(1)? as u16,
+                dialled_at: row.at(2)?,
+                ringing_at: row.at_opt(3)?,
+                answered_at: row.at_opt(4)?,
+                waiting_since: row.at_opt(5)?,
+                agent: row.uuid_opt(6)?.map(|k| Id::new(id.tenant(), k)),
+            })
+        };
+        let rows = tx.rows(&sql, &[id.tenant().into(), id.key().into()]).await?;
+        rows.iter().map(brief).collect()
+    }
+
+    async fn next_due(&self, tx: &mut dyn Conn, id: CampaignId) -> Result<Option<Timestamp>, SqlError> {
+        let floors = self.inner.floors.begin(id);
+        let lane = |k: i64| {
+            format!(
+                "SELECT (SELECT due_at FROM call_queue WHERE tenant = $1 AND campaign = $2 AND state = 'open' \
+                 AND lane = {k} AND due_at >= ${} ORDER BY due_at LIMIT 1) AS due_at",
+                3 + k
+            )
+        };
+        let lanes: Vec<String> = (0..LANES).map(lane).collect();
+        let sql = format!("SELECT MIN(d.due_at) FROM ({}) d", lanes.join(" UNION ALL "));
+        let mut args: Vec<Value> = vec![id.tenant().into(), id.key().into()];
+        args.extend(floors.map(Value::from));
+        tx.row(&sql, &args).await?.map_or(Ok(None), |r| r.at_opt(0))
+    }
+
+    async fn find_candidates(
+        &self,
+        campaign: CampaignId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Candidate>, SqlError> {
+        let tenant = campaign.tenant();
+        let keys = self.keys(tenant).await?;
+        let mut tx = self.inner.db.read(Scope::Tenant(tenant)).await?;
+        let (settings, _) = self.campaign_in(&mut *tx, &keys, campaign).await?;
+        let leads = self.due_leads(&mut *tx, &keys, campaign, now, limit).await?;
+        let mut wanted = BTreeSet::from([GuardKey::Epoch]);
+        let mut phones = BTreeSet::new();
+        for lead in &leads {
+            phones.extend(lead.row.numbers.iter().map(|n| n.phone));
+            wanted.insert(person(&lead.row, &settings));
+        }
+        wanted.extend(phones.iter().map(|&p| GuardKey::Number(p)));
+        if leads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let guards = self.guards_in(&mut *tx, &keys, tenant, &wanted).await?;
+        let lists = self.lists_in(&mut *tx, &keys, tenant, Some(campaign), &phones, now).await?;
+        let candidate = |lead: Versioned<Lead>| {
+            let numbers = || lead.row.numbers.iter().map(|n| n.phone);
+            let mut of: SmallVec<[Guard; 4]> =
+                numbers().filter_map(|p| guards.get(&GuardKey::Number(p)).cloned()).collect();
+            of.extend(guards.get(&person(&lead.row, &settings)).cloned());
+            of.extend(guards.get(&GuardKey::Epoch).cloned());
+            let lists = numbers().map(|p| lists.get(&p).copied().unwrap_or_default()).collect();
+            Candidate { guards: of, lists, lead }
+        };
+        Ok(leads.into_iter().map(candidate).collect())
+    }
+
+    /// Open leads that are due, lane by lane, each lane from its floor on.
+    async fn due_leads(
+        &self,
+        tx: &mut dyn Conn,
+        keys: &TenantKeys,
+        campaign: CampaignId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Versioned<Lead>>, SqlError> {
+        let tenant = campaign.tenant();
+        let floors = self.inner.floors.begin(campaign);
+        let lane = |k: i64| {
+            format!(
+                "SELECT * FROM (SELECT lead, lane, due_at, ord FROM call_queue WHERE tenant = $1 AND campaign = $2 \
+                 AND state = 'open' AND lane = {k} AND due_at <= $3 AND due_at >= ${} \
+                 ORDER BY due_at, ord, lead LIMIT $4) lane{k}",
+                5 + k
+            )
+        };
+        let lanes: Vec<String> = (0..LANES).map(lane).collect();
+        let sql = format!(
+            "SELECT {LEAD_COLUMNS}, p.lane, p.due_at FROM ({}) p JOIN leads l ON l.tenant = $1 AND l.id = p.lead \
+             JOIN call_queue q ON q.tenant = l.tenant AND q.lead = l.id \
+             ORDER BY p.lane, p.due_at, p.ord, p.lead LIMIT $4",
+            lanes.join(" UNION ALL ")
+        );
+        let mut args: Vec<Value> = vec![tenant.into(), campaign.key().into(), now.into(), limit.into()];
+        args.extend(floors.map(Value::from));
+        let rows = tx.rows(&sql, &args).await?;
+        let mut smallest = [None; LANES as usize];
+        let mut leads = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (lead, version) = tables::lead_from(keys, tenant, row, 0)?;
+            let slot = row.count(12)? as usize;
+            if let Some(slot) = smallest.get_mut(slot) {
+                slot.get_or_insert(row.int(13)?);
+            }
+            leads.push(Versioned { row: lead, version });
+        }
+        self.inner.floors.found(campaign, smallest, (rows.len() as u32) < limit);
+        Ok(leads)
+    }
+
+    /// What the do-not-call lists say about numbers now.
+    pub(crate) async fn lists_in(
+        &self,
+        tx: &mut dyn Conn,
+        keys: &TenantKeys,
+        tenant: TenantId,
+        campaign: Option<CampaignId>,
+        phones: &BTreeSet<Phone>,
+        now: Timestamp,
+    ) -> Result<BTreeMap<Phone, Lists>, SqlError> {
+        let mut lists: BTreeMap<Phone, Lists> = BTreeMap::new();
+        let mut mark = |phone: Phone, of: Uuid| {
+            let lists = lists.entry(phone).or_default();
+            lists.tenant |= of.is_nil();
+            lists.campaign |= campaign.is_some_and(|c| c.key() == of);
+        };
+        let by_bx: BTreeMap<Vec<u8>, Phone> = phones.iter().map(|&p| (keys.number(p), p)).collect();
+        let any = self.dialect().any("number_bx", 2, "bytea");
+        let sql = format!("SELECT number_bx, campaign FROM dnc_list WHERE tenant = $1 AND {any} AND until > $3");
+        let list = Value::Blobs(by_bx.keys().cloned().map(Some).collect());
+        for row in tx.rows(&sql, &[tenant.into(), list, now.into()]).await? {
+            if let Some(&phone) = by_bx.get(row.blob(0)?) {
+                mark(phone, row.uuid(1)?);
+            }
+        }
+        let mut by_prefix: BTreeMap<String, Vec<Phone>> = BTreeMap::new();
+        for &phone in phones {
+            let digits = phone.digits().to_string();
+            for n in 1..=digits.len() {
+                by_prefix.entry(digits[..n].to_owned()).or_default().push(phone);
+            }
+        }
+        let any = self.dialect().any("prefix", 2, "text");
+        let sql = format!("SELECT prefix, campaign FROM dnc_prefixes WHERE tenant = $1 AND {any} AND until > $3");
+        let list = Value::Texts(by_prefix.keys().cloned().map(Some).collect());
+        for row in tx.rows(&sql, &[tenant.into(), list, now.into()]).await? {
+            for &phone in by_prefix.get(row.text(0)?).into_iter().flatten() {
+                mark(phone, row.uuid(1)?);
+            }
+        }
+        Ok(lists)
+    }
+}
+
+fn person(lead: &Lead, campaign: &Campaign) -> GuardKey {
+    GuardKey::Person { person: lead.person_key, subject: campaign.settings.subject.clone() }
+}
+
+/// Ids from the first column.
+pub(crate) fn ids<K>(tenant: TenantId, rows: &[Row]) -> Result<Vec<Id<K>>, SqlError> {
+    rows.iter().map(|r| Ok(Id::new(tenant, r.uuid(0)?))).collect()
+}

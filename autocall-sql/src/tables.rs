@@ -1,0 +1,483 @@
+//! The tables that hold machine rows, and how rows are written and read back.
+//!
+//! Columns are typed where something is searched or reported; the rest of a machine's state is
+//! JSON with a version of its own (`"v"`), and whatever names a person is sealed.
+
+use crate::db::{PutRow, Row, SqlError, Table, Value, brief};
+use crate::seal::{Field, TenantKeys};
+use autocall_core::agent::{self, Agent};
+use autocall_core::call::{Call, CallPlan, Record, Stage, Verdict};
+use autocall_core::campaign::Campaign;
+use autocall_core::lead::{Callback, Lead, Number, Person, State};
+use autocall_core::ports::{GuardKey, GuardValue};
+use autocall_core::{CallId, Id, LeadId, Outcome, Phone, Priority, Private, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The version of the JSON in `body` columns.
+pub const BODY_VERSION: u32 = 1;
+
+macro_rules! table {
+    ($(#[$doc:meta])* $id:ident, $name:literal, key $key:literal, versioned $versioned:literal, $($column:literal $kind:literal),* $(,)?) => {
+        $(#[$doc])*
+        pub static $id: Table = Table { name: $name, columns: &[$(($column, $kind)),*], key: $key, versioned: $versioned };
+    };
+}
+
+table! { /// Who: written when a person is added or edited, never by calling.
+LEADS, "leads", key 2, versioned false,
+"tenant" "bigint", "id" "uuid", "campaign" "uuid", "list" "uuid", "person_key" "bigint", "number_bx" "bytea",
+"name_bx" "bytea", "external_bx" "bytea", "country" "text", "state" "text", "timezone" "text", "kind" "text",
+"postal_code" "text", "key_no" "bigint", "sealed" "bytea", "created_at" "bigint" }
+table! { /// A lead's second and further numbers.
+LEAD_NUMBERS, "lead_numbers", key 3, versioned false, "tenant" "bigint", "number_bx" "bytea", "lead" "uuid" }
+table! { /// Where each lead stands: the narrow, hot half of it.
+QUEUE, "call_queue", key 2, versioned true,
+"tenant" "bigint", "lead" "uuid", "campaign" "uuid", "state" "text", "lane" "bigint", "due_at" "bigint",
+"ord" "bigint", "attempts" "bigint", "priority" "bigint", "last" "text", "blocked_by" "text",
+"callback_at" "bigint", "print" "bigint", "changed_at" "bigint", "body" "jsonb" }
+table! { /// Calls that live.
+CALLS_LIVE, "calls_live", key 2, versioned true,
+"tenant" "bigint", "id" "uuid", "campaign" "uuid", "lead" "uuid", "attempt" "bigint", "stage" "text",
+"due_at" "bigint", "created_at" "bigint", "class" "bigint", "ringing_at" "bigint", "answered_at" "bigint",
+"waiting_since" "bigint", "agent" "uuid", "to_bx" "bytea", "key_no" "bigint", "sealed" "bytea", "body" "jsonb" }
+table! { /// Calls that are settled.
+CALLS_DONE, "calls_done", key 2, versioned true,
+"tenant" "bigint", "id" "uuid", "campaign" "uuid", "lead" "uuid", "attempt" "bigint", "created_at" "bigint",
+"agent" "uuid", "to_bx" "bytea", "key_no" "bigint", "sealed" "bytea", "body" "jsonb" }
+table! { /// What reports and feeds read: one per settled call.
+RECORDS, "records", key 2, versioned false,
+"tenant" "bigint", "call" "uuid", "place" "bigint", "campaign" "uuid", "lead" "uuid", "list" "uuid",
+"agent" "uuid", "attempt" "bigint", "outcome" "text", "reason" "text", "verdict" "text", "to_bx" "bytea",
+"from_bx" "bytea", "dialled_at" "bigint", "answered_at" "bigint", "connected_at" "bigint", "ended_at" "bigint",
+"settled_at" "bigint", "ring_ms" "bigint", "wait_ms" "bigint", "talk_ms" "bigint", "line_ms" "bigint",
+"key_no" "bigint", "sealed" "bytea" }
+table! { /// Agents.
+AGENTS, "agents", key 2, versioned true,
+"tenant" "bigint", "id" "uuid", "pool" "uuid", "status" "text", "state" "text", "since" "bigint",
+"free" "bigint", "standing" "bigint", "due_at" "bigint", "key_no" "bigint", "sealed" "bytea" }
+table! { /// Campaigns, without their totals.
+CAMPAIGNS, "campaigns", key 2, versioned true,
+"tenant" "bigint", "id" "uuid", "name" "text", "state" "text", "key_no" "bigint", "sealed" "bytea" }
+table! { /// Guards. A key that names a number or a person is a blind index.
+GUARDS, "guards", key 3, versioned true,
+"tenant" "bigint", "kind" "bigint", "key" "bytea", "value" "jsonb" }
+
+/// What a lead holds besides its person; the JSON of `call_queue.body`.
+#[derive(Serialize, Deserialize)]
+struct LeadBody {
+    v: u32,
+    class: u16,
+    state: State,
+    tally: SmallVec<[(Outcome, u16); 2]>,
+    next_number: u8,
+    dropped: SmallVec<[u8; 2]>,
+    last: Option<Outcome>,
+    last_at: Option<Timestamp>,
+    callback: Option<Callback>,
+    disposition: Option<Arc<str>>,
+}
+
+/// What is sealed of a lead.
+#[derive(Serialize, Deserialize)]
+struct LeadSealed<P> {
+    person: P,
+    phones: SmallVec<[Phone; 2]>,
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    // Machine rows serialise: no map with keys that are not text, no failing `Serialize`.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, SqlError> {
+    serde_json::from_slice(bytes).map_err(|e| SqlError::Unreadable(brief(&e)))
+}
+
+fn text(s: &Option<Arc<str>>) -> Value {
+    Value::Text(s.as_deref().map(str::to_owned))
+}
+
+/// The lane of an open lead: appointments first, then urgent, high, normal, low.
+pub fn lane(lead: &Lead) -> i64 {
+    if lead.callback.is_some() { 0 } else { 4 - lead.priority as i64 }
+}
+
+/// Every lane.
+pub const LANES: i64 = 5;
+
+fn lead_sealed(lead: &Lead) -> Vec<u8> {
+    let sealed = LeadSealed { person: &*lead.person, phones: lead.numbers.iter().map(|n| n.phone).collect() };
+    serde_json::to_vec(&sealed).unwrap_or_default()
+}
+
+/// The fingerprint of what `leads` holds: as long as it stays, only `call_queue` is written.
+pub fn lead_print(keys: &TenantKeys, lead: &Lead) -> i64 {
+    let mut plain = lead_sealed(lead);
+    plain.extend_from_slice(&lead.person_key.to_be_bytes());
+    plain.extend_from_slice(lead.campaign.key().as_bytes());
+    plain.extend_from_slice(lead.list.map_or(Uuid::nil(), |l| l.key()).as_bytes());
+    plain.extend_from_slice(&keys.active().to_be_bytes());
+    keys.print(&plain)
+}
+
+/// The row of `leads`.
+pub fn lead_row(keys: &TenantKeys, lead: &Lead, at: Timestamp) -> PutRow {
+    let p = &lead.person;
+    let external = p.external_id.as_ref().map(|e| keys.blind(Field::External, e.expose().trim().as_bytes()));
+    let number = lead.numbers.first().map(|n| keys.number(n.phone));
+    let values = vec![
+        lead.id.tenant().into(),
+        lead.id.key().into(),
+        lead.campaign.key().into(),
+        lead.list.map(|l| l.key()).into(),
+        (lead.person_key as i64).into(),
+        number.into(),
+        keys.name(p.name().expose()).into(),
+        external.into(),
+        text(&p.country),
+        text(&p.state),
+        text(&p.timezone),
+        text(&p.kind),
+        text(&p.postal_code),
+        keys.active().into(),
+        keys.seal("leads", lead.id.key().as_bytes(), &lead_sealed(lead)).into(),
+        at.into(),
+    ];
+    PutRow { values, version: (0, 0) }
+}
+
+/// The rows of `lead_numbers`.
+pub fn lead_number_rows(keys: &TenantKeys, lead: &Lead) -> Vec<PutRow> {
+    let row = |n: &Number| PutRow {
+        values: vec![lead.id.tenant().into(), keys.number(n.phone).into(), lead.id.key().into()],
+        version: (0, 0),
+    };
+    lead.numbers.iter().skip(1).map(row).collect()
+}
+
+/// The row of `call_queue`.
+pub fn queue_row(lead: &Lead, print: i64, at: Timestamp, version: (u64, u64)) -> PutRow {
+    let state = match lead.state {
+        State::Open => "open",
+        State::Calling { .. } => "calling",
+        State::Closed { .. } => "closed",
+    };
+    let dropped = lead.numbers.iter().enumerate().filter(|(_, n)| n.dropped).map(|(i, _)| i as u8).collect();
+    let body = LeadBody {
+        v: BODY_VERSION,
+        class: lead.class,
+        state: lead.state,
+        tally: lead.tally.clone(),
+        next_number: lead.next_number,
+        dropped,
+        last: lead.last,
+        last_at: lead.last_at,
+        callback: lead.callback,
+        disposition: lead.disposition.clone(),
+    };
+    let values = vec![
+        lead.id.tenant().into(),
+        lead.id.key().into(),
+        lead.campaign.key().into(),
+        state.into(),
+        lane(lead).into(),
+        lead.due_at.into(),
+        lead.order.into(),
+        i64::from(lead.attempts).into(),
+        (lead.priority as i64).into(),
+        lead.last.map(|o| o.name().to_owned()).into(),
+        text(&lead.blocked_by),
+        lead.callback.map(|c| c.at).into(),
+        print.into(),
+        at.into(),
+        Value::Json(Some(json(&body))),
+    ];
+    PutRow { values, version }
+}
+
+/// The columns that [`lead_from`] reads, of `leads l JOIN call_queue q`.
+pub const LEAD_COLUMNS: &str = "l.id, l.campaign, l.list, l.person_key, l.sealed, q.version, q.due_at, q.ord, \
+     q.attempts, q.priority, q.blocked_by, q.body";
+/// The join that they need.
+pub const LEAD_JOIN: &str = "leads l JOIN call_queue q ON q.tenant = l.tenant AND q.lead = l.id";
+
+/// A lead and its version, from [`LEAD_COLUMNS`] at column `c`.
+pub fn lead_from(keys: &TenantKeys, tenant: TenantId, row: &Row, c: usize) -> Result<(Lead, u64), SqlError> {
+    let key = row.uuid(c)?;
+    let sealed: LeadSealed<Arc<Person>> = from_json(&keys.open("leads", key.as_bytes(), row.blob(c + 4)?)?)?;
+    let body: LeadBody = row.json(c + 11)?;
+    let number = |(i, &phone): (usize, &Phone)| Number { phone, dropped: body.dropped.contains(&(i as u8)) };
+    let priority = Priority::ALL.get(row.count(c + 9)? as usize).copied().unwrap_or_default();
+    let lead = Lead {
+        id: Id::new(tenant, key),
+        campaign: Id::new(tenant, row.uuid(c + 1)?),
+        list: row.uuid_opt(c + 2)?.map(|k| Id::new(tenant, k)),
+        person: sealed.person,
+        person_key: row.int(c + 3)? as u64,
+        numbers: sealed.phones.iter().enumerate().map(number).collect(),
+        priority,
+        order: row.int(c + 7)?,
+        class: body.class,
+        state: body.state,
+        due_at: row.at(c + 6)?,
+        blocked_by: row.text_opt(c + 10)?.map(Into::into),
+        attempts: row.count(c + 8)? as u16,
+        tally: body.tally,
+        next_number: body.next_number,
+        last: body.last,
+        last_at: body.last_at,
+        callback: body.callback,
+        disposition: body.disposition,
+    };
+    Ok((lead, row.count(c + 5)?))
+}
+
+/// What is sealed of a call.
+#[derive(Serialize, Deserialize)]
+struct CallSealed {
+    to: Phone,
+    from: Phone,
+    name: Private,
+}
+
+fn call_sealed(keys: &TenantKeys, id: CallId, plan: &CallPlan) -> Vec<u8> {
+    let sealed = CallSealed { to: plan.to, from: plan.from, name: plan.name.clone() };
+    keys.seal("calls", id.key().as_bytes(), &serde_json::to_vec(&sealed).unwrap_or_default())
+}
+
+/// A call as JSON without what is sealed.
+fn call_body(call: &Call) -> String {
+    let mut body = serde_json::to_value(call).unwrap_or_default();
+    if let Some(plan) = body.get_mut("plan").and_then(|p| p.as_object_mut()) {
+        for sealed in ["to", "from", "name"] {
+            plan.remove(sealed);
+        }
+    }
+    if let Some(body) = body.as_object_mut() {
+        body.insert("v".into(), BODY_VERSION.into());
+    }
+    body.to_string()
+}
+
+/// Since when a person waits in this call with nobody asked.
+fn waiting_since(call: &Call) -> Option<Timestamp> {
+    match call.stage {
+        Stage::Seeking { since } => Some(call.person_at.unwrap_or(since)),
+        _ => None,
+    }
+}
+
+/// The row of `calls_live`.
+pub fn live_row(keys: &TenantKeys, call: &Call, due_at: Timestamp, version: (u64, u64)) -> PutRow {
+    let facts = &call.customer().facts;
+    let values = vec![
+        call.id.tenant().into(),
+        call.id.key().into(),
+        call.plan.campaign.key().into(),
+        call.plan.lead.key().into(),
+        i64::from(call.plan.attempt).into(),
+        call.stage.name().into(),
+        due_at.into(),
+        call.created_at.into(),
+        i64::from(call.plan.class).into(),
+        facts.ringing_at.into(),
+        facts.answer_at().into(),
+        waiting_since(call).into(),
+        call.holds().or(call.plan.for_agent).map(|a| a.key()).into(),
+        keys.number(call.plan.to).into(),
+        keys.active().into(),
+        call_sealed(keys, call.id, &call.plan).into(),
+        Value::Json(Some(call_body(call))),
+    ];
+    PutRow { values, version }
+}
+
+/// The row of `calls_done`.
+pub fn done_row(keys: &TenantKeys, call: &Call, version: (u64, u64)) -> PutRow {
+    let values = vec![
+        call.id.tenant().into(),
+        call.id.key().into(),
+        call.plan.campaign.key().into(),
+        call.plan.lead.key().into(),
+        i64::from(call.plan.attempt).into(),
+        call.created_at.into(),
+        call.agent.map(|a| a.key()).into(),
+        keys.number(call.plan.to).into(),
+        keys.active().into(),
+        call_sealed(keys, call.id, &call.plan).into(),
+        Value::Json(Some(call_body(call))),
+    ];
+    PutRow { values, version }
+}
+
+/// A call and its version, from `id, version, sealed, body` at column `c`.
+pub fn call_from(keys: &TenantKeys, row: &Row, c: usize) -> Result<(Call, u64), SqlError> {
+    let key = row.uuid(c)?;
+    let sealed = keys.open("calls", key.as_bytes(), row.blob(c + 2)?)?;
+    let sealed: serde_json::Value = from_json(&sealed)?;
+    let mut body: serde_json::Value = row.json(c + 3)?;
+    if let (Some(plan), serde_json::Value::Object(sealed)) =
+        (body.get_mut("plan").and_then(|p| p.as_object_mut()), sealed)
+    {
+        plan.extend(sealed);
+    }
+    let call = serde_json::from_value(body).map_err(|e| SqlError::Unreadable(brief(&e)))?;
+    Ok((call, row.count(c + 1)?))
+}
+
+/// Splits an outcome into its name and its reason.
+pub fn outcome_words(outcome: Outcome) -> (String, Option<String>) {
+    let value = serde_json::to_value(outcome).unwrap_or_default();
+    let reason = value.get("reason").and_then(|r| r.as_str()).map(str::to_owned);
+    (outcome.name().to_owned(), reason)
+}
+
+/// A verdict's word.
+pub fn verdict_word(verdict: Verdict) -> String {
+    serde_json::to_value(verdict).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// What a record does not say itself, but its commit does.
+#[derive(Clone, Debug, Default)]
+pub struct RecordExtra {
+    /// The detector's verdict, from the call.
+    pub verdict: Option<Verdict>,
+    /// The lead's list.
+    pub list: Option<Uuid>,
+}
+
+/// The row of `records`.
+pub fn record_row(keys: &TenantKeys, record: &Record, extra: &RecordExtra, place: u64) -> PutRow {
+    let (outcome, reason) = outcome_words(record.outcome);
+    let span = |from: Option<Timestamp>, to: Option<Timestamp>| match (from, to) {
+        (Some(from), Some(to)) => Some((to - from).ms().max(0)),
+        _ => None,
+    };
+    let sealed = keys.seal("records", record.call.key().as_bytes(), &serde_json::to_vec(record).unwrap_or_default());
+    let values = vec![
+        record.call.tenant().into(),
+        record.call.key().into(),
+        place.into(),
+        record.campaign.key().into(),
+        record.lead.key().into(),
+        extra.list.into(),
+        record.agent.map(|a| a.key()).into(),
+        i64::from(record.attempt).into(),
+        outcome.into(),
+        reason.into(),
+        extra.verdict.map(verdict_word).into(),
+        keys.number(record.to).into(),
+        keys.number(record.from).into(),
+        record.dialled_at.into(),
+        record.answered_at.into(),
+        record.connected_at.into(),
+        record.ended_at.into(),
+        record.settled_at.into(),
+        span(Some(record.dialled_at), record.answered_at).into(),
+        record.wait_ms().into(),
+        record.talk_ms().into(),
+        span(record.answered_at, Some(record.ended_at)).unwrap_or(0).into(),
+        keys.active().into(),
+        sealed.into(),
+    ];
+    PutRow { values, version: (0, 0) }
+}
+
+/// A record from `call, sealed` at column `c`.
+pub fn record_from(keys: &TenantKeys, row: &Row, c: usize) -> Result<Record, SqlError> {
+    from_json(&keys.open("records", row.uuid(c)?.as_bytes(), row.blob(c + 1)?)?)
+}
+
+/// The row of `agents`.
+pub fn agent_row(keys: &TenantKeys, agent: &Agent, version: (u64, u64)) -> PutRow {
+    let status = match agent.status {
+        agent::Status::Available => "available",
+        agent::Status::Away(_) => "away",
+        agent::Status::Offline => "offline",
+    };
+    let state = match agent.state {
+        agent::State::Idle => "idle",
+        agent::State::Held { hold: agent::Hold::Reserved, .. } => "reserved",
+        agent::State::Held { hold: agent::Hold::Ringing, .. } => "ringing",
+        agent::State::Held { hold: agent::Hold::Talking, .. } => "talking",
+        agent::State::WrapUp { .. } => "wrap_up",
+    };
+    let sealed = keys.seal("agents", agent.id.key().as_bytes(), &serde_json::to_vec(agent).unwrap_or_default());
+    let values = vec![
+        agent.id.tenant().into(),
+        agent.id.key().into(),
+        agent.pool.key().into(),
+        status.into(),
+        state.into(),
+        agent.since.into(),
+        agent.is_free().into(),
+        agent.is_standing().into(),
+        agent.wake_at().into(),
+        keys.active().into(),
+        sealed.into(),
+    ];
+    PutRow { values, version }
+}
+
+/// An agent and its version, from `id, version, sealed` at column `c`.
+pub fn agent_from(keys: &TenantKeys, row: &Row, c: usize) -> Result<(Agent, u64), SqlError> {
+    let agent = from_json(&keys.open("agents", row.uuid(c)?.as_bytes(), row.blob(c + 2)?)?)?;
+    Ok((agent, row.count(c + 1)?))
+}
+
+/// The row of `campaigns`.
+pub fn campaign_row(keys: &TenantKeys, campaign: &Campaign, version: (u64, u64)) -> PutRow {
+    let state = serde_json::to_value(campaign.state).ok().and_then(|s| s.as_str().map(str::to_owned));
+    let sealed =
+        keys.seal("campaigns", campaign.id.key().as_bytes(), &serde_json::to_vec(campaign).unwrap_or_default());
+    let values = vec![
+        campaign.id.tenant().into(),
+        campaign.id.key().into(),
+        (&*campaign.name).into(),
+        state.into(),
+        keys.active().into(),
+        sealed.into(),
+    ];
+    PutRow { values, version }
+}
+
+/// A campaign from `id, sealed` at column `c`.
+pub fn campaign_from(keys: &TenantKeys, row: &Row, c: usize) -> Result<Campaign, SqlError> {
+    from_json(&keys.open("campaigns", row.uuid(c)?.as_bytes(), row.blob(c + 1)?)?)
+}
+
+/// A guard's kind and key as stored.
+pub fn guard_key(keys: &TenantKeys, key: &GuardKey) -> (i64, Vec<u8>) {
+    match key {
+        GuardKey::Number(phone) => (1, keys.number(*phone)),
+        GuardKey::Person { person, subject } => {
+            let mut text = person.to_be_bytes().to_vec();
+            text.extend_from_slice(subject.as_bytes());
+            (2, keys.blind(Field::Guard, &text))
+        }
+        GuardKey::CallerId(phone) => (3, keys.number(*phone)),
+        GuardKey::Pool(pool) => (4, pool.key().as_bytes().to_vec()),
+        GuardKey::Dials(campaign) => (5, campaign.key().as_bytes().to_vec()),
+        GuardKey::Epoch => (6, Vec::new()),
+    }
+}
+
+/// The row of `guards`.
+pub fn guard_row(
+    keys: &TenantKeys,
+    tenant: TenantId,
+    key: &GuardKey,
+    value: &GuardValue,
+    version: (u64, u64),
+) -> PutRow {
+    let (kind, key) = guard_key(keys, key);
+    PutRow { values: vec![tenant.into(), kind.into(), key.into(), Value::Json(Some(json(value)))], version }
+}
+
+/// The lead of a lead id, for statements.
+pub fn key(id: LeadId) -> Value {
+    id.key().into()
+}

@@ -1,0 +1,136 @@
+//! The Lead machine.
+
+use super::table::Row;
+use autocall_core::id::{CallId, CampaignId, LeadId, TenantId};
+use autocall_core::lead::{Callback, Closed, Lead, LeadEvent, Number, Person, State};
+use autocall_core::outcome::Abandonment;
+use autocall_core::settings::{Settings, Then};
+use autocall_core::{Millis, Outcome, Phone, Priority, Timestamp};
+use std::sync::Arc;
+
+const TENANT: TenantId = TenantId(1);
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn phone(n: u64) -> Phone {
+    Phone::from_digits(14_155_552_000 + n).expect("valid")
+}
+
+fn lead(state: State) -> Lead {
+    let number = |n| Number { phone: phone(n), dropped: false };
+    Lead {
+        id: LeadId::small(TENANT, 1),
+        campaign: CampaignId::small(TENANT, 1),
+        list: None,
+        person: Arc::new(Person::default()),
+        person_key: 1,
+        numbers: [number(1), number(2)].into_iter().collect(),
+        priority: Priority::Normal,
+        order: 1,
+        class: 0,
+        state,
+        due_at: NOW,
+        blocked_by: None,
+        attempts: 1,
+        tally: Default::default(),
+        next_number: 0,
+        last: None,
+        last_at: None,
+        callback: None,
+        disposition: None,
+    }
+}
+
+fn call() -> CallId {
+    CallId::small(TENANT, 1)
+}
+
+fn events() -> Vec<(String, LeadEvent)> {
+    let mut all = vec![("dialled".to_owned(), LeadEvent::Dialled { call: call() })];
+    let outcomes = Outcome::ALL.iter().filter(|o| !matches!(o, Outcome::Abandoned(a) if *a != Abandonment::NobodyFree));
+    for &outcome in outcomes {
+        let rest_until = Timestamp::EPOCH;
+        all.push((
+            format!("settled: {outcome}"),
+            LeadEvent::Settled { call: call(), outcome, number_index: 0, rest_until },
+        ));
+    }
+    let until = NOW + Millis::from_hours(3);
+    all.push(("denied for 3 h".into(), LeadEvent::Denied { rule: "hours".into(), until }));
+    let never = LeadEvent::Denied { rule: "do_not_call_tenant".into(), until: Timestamp::NEVER };
+    all.push(("denied for good: on a do-not-call list".into(), never));
+    let callback = Callback { at: NOW + Millis::from_days(1), agent: None };
+    let thens = [
+        ("close", Then::Close),
+        ("retry after 2 h", Then::RetryAfterMin(120)),
+        ("call back tomorrow", Then::Callback),
+        ("do not call", Then::DoNotCall),
+        ("wrong number", Then::WrongNumber),
+        ("keep", Then::Keep),
+    ];
+    for (name, then) in thens {
+        let event = LeadEvent::Disposed { code: name.into(), then, number_index: 0, callback: Some(callback) };
+        all.push((format!("agent says: {name}"), event));
+    }
+    all.push(("its first number is listed".into(), LeadEvent::Listed { phone: phone(1) }));
+    all.push(("closed by hand".into(), LeadEvent::Close));
+    all.push(("opened by hand".into(), LeadEvent::Reopen));
+    all.push(("an appointment is made".into(), LeadEvent::Appoint(callback)));
+    all
+}
+
+fn state(lead: &Lead) -> String {
+    match lead.state {
+        State::Open => "open".into(),
+        State::Calling { .. } => "calling".into(),
+        State::Closed { why } => format!("closed: {}", format!("{why:?}").to_lowercase()),
+    }
+}
+
+fn what(before: &Lead, after: &Lead) -> String {
+    let mut words = Vec::new();
+    if after.is_open() && after.due_at != before.due_at {
+        words.push(format!("due in {} h", (after.due_at - NOW).ms() as f64 / 3_600_000.0));
+    }
+    if after.next_number != before.next_number {
+        words.push("next number".into());
+    }
+    if after.numbers.iter().filter(|n| n.dropped).count() > before.numbers.iter().filter(|n| n.dropped).count() {
+        words.push("number dropped".into());
+    }
+    if after.callback != before.callback {
+        words.push(if after.callback.is_some() { "appointment".into() } else { "appointment taken up".to_owned() });
+    }
+    if after.attempts != before.attempts {
+        words.push(format!("{} attempts", after.attempts));
+    }
+    if after.blocked_by != before.blocked_by {
+        words.push(format!("blocked by {}", after.blocked_by.as_deref().unwrap_or("nothing")));
+    }
+    words.join(", ")
+}
+
+pub(crate) fn page_rows() -> Vec<Row> {
+    let settings = Settings::default();
+    let states = [
+        State::Open,
+        State::Calling { call: call() },
+        State::Closed { why: Closed::Done },
+        State::Closed { why: Closed::DoNotCall },
+    ];
+    let mut rows = Vec::new();
+    for start in states {
+        for (name, event) in events() {
+            let before = lead(start);
+            let mut after = before.clone();
+            after.handle(&event, &settings, NOW);
+            rows.push(Row { from: state(&before), event: name, to: state(&after), effects: what(&before, &after) });
+        }
+    }
+    rows
+}
+
+pub(crate) fn page() -> String {
+    let words = "Somebody to be called, with two numbers, one attempt made, and the retry policy that settings begin \
+                 with. A lead is settled once per call; whatever was decided by hand meanwhile stands.";
+    super::table::page("The Lead machine", words, &page_rows())
+}

@@ -1,0 +1,238 @@
+//! What people do to a call while it runs: hold, mute, listen in, coach, barge, bring in a third
+//! party, drop a message, control a recording.
+//!
+//! Holds and mutes always name one participant: aimed at a conference they would hold everybody.
+
+use crate::account::Account;
+use crate::render::{Setting, render};
+use crate::rest::{AddParticipant, ChangeParticipant, Fault, RecordingState};
+use crate::telephony::{Twilio, address};
+use crate::urls::{Route, Subject, room_name};
+use autocall_core::Phone;
+use autocall_core::agent::Address;
+use autocall_core::call::ProviderRef;
+use autocall_core::ports::{DialError, Line, TelephonyError};
+use autocall_core::script::{Audio, MessageKind, Room, Script};
+use std::sync::Arc;
+
+/// How a supervisor is in a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Supervision {
+    /// Hears both, is heard by nobody.
+    Monitor,
+    /// Hears both, is heard by this call (the agent's) alone.
+    Coach(ProviderRef),
+    /// Hears and is heard by both.
+    Barge,
+}
+
+/// What happens to a recording.
+pub use crate::rest::RecordingState as Recording;
+
+impl Twilio {
+    /// Puts one participant on hold, or takes them off it. `music` is what they hear.
+    ///
+    /// # Errors
+    /// [`TelephonyError::NotUp`] if they are not in the room.
+    pub async fn hold(
+        &self,
+        account: &str,
+        room: Room,
+        who: &ProviderRef,
+        on: bool,
+        music: Option<&str>,
+    ) -> Result<(), TelephonyError> {
+        let hold_url = music.filter(|_| on).map(|key| self.urls.sound(key));
+        self.change(account, room, who, &ChangeParticipant { hold: Some(on), hold_url, ..Default::default() }).await
+    }
+
+    /// Makes one participant unheard, or heard again.
+    ///
+    /// # Errors
+    /// [`TelephonyError::NotUp`] if they are not in the room.
+    pub async fn mute(&self, account: &str, room: Room, who: &ProviderRef, on: bool) -> Result<(), TelephonyError> {
+        self.change(account, room, who, &ChangeParticipant { muted: Some(on), ..Default::default() }).await
+    }
+
+    /// Rings a supervisor and lets them into a room. Not repeated in doubt: a room takes each
+    /// label once, so that asking again is harmless to everybody but the supervisor's phone.
+    ///
+    /// # Errors
+    /// Refused, or in doubt.
+    pub async fn supervise(
+        &self,
+        account: &str,
+        room: Room,
+        supervisor: &Address,
+        show: Phone,
+        how: &Supervision,
+    ) -> Result<ProviderRef, DialError> {
+        let mut add = joining(supervisor, show)
+            .with("Label", "supervisor")
+            .with("StartConferenceOnEnter", "false")
+            .with("EndConferenceOnExit", "false")
+            .with("Muted", (*how == Supervision::Monitor).to_string());
+        if let Supervision::Coach(agent) = how {
+            add = add.with("Coaching", "true").with("CallSidToCoach", agent.0.as_ref());
+        }
+        self.add(account, room, add).await
+    }
+
+    /// Changes how a supervisor is in a call.
+    ///
+    /// # Errors
+    /// [`TelephonyError::NotUp`] if they are not in the room.
+    pub async fn supervise_as(
+        &self,
+        account: &str,
+        room: Room,
+        supervisor: &ProviderRef,
+        how: &Supervision,
+    ) -> Result<(), TelephonyError> {
+        let coach = match how {
+            Supervision::Coach(agent) => Some(agent.0.to_string()),
+            _ => None,
+        };
+        let muted = Some(*how == Supervision::Monitor);
+        self.change(account, room, supervisor, &ChangeParticipant { muted, coach: Some(coach), ..Default::default() })
+            .await
+    }
+
+    /// Rings a third party and lets them into the room (a consultation, or a transfer onward).
+    /// `label` is theirs alone in this room.
+    ///
+    /// # Errors
+    /// Refused, or in doubt: then [`Twilio::participants`] tells whether the label is there.
+    pub async fn bring_in(
+        &self,
+        account: &str,
+        room: Room,
+        to: &Address,
+        show: Phone,
+        label: &str,
+    ) -> Result<ProviderRef, DialError> {
+        let add = joining(to, show)
+            .with("Label", label)
+            .with("StartConferenceOnEnter", "true")
+            .with("EndConferenceOnExit", "false");
+        self.add(account, room, add).await
+    }
+
+    /// Lets a participant leave without ending the room for the others, even if they would
+    /// otherwise end it: the room is told first, then they are let go. Needed before an agent
+    /// leaves whose third party has not answered yet.
+    ///
+    /// # Errors
+    /// [`TelephonyError::NotUp`] if they are not in the room. If the first step fails nobody leaves.
+    pub async fn slip_out(&self, account: &str, room: Room, who: &ProviderRef) -> Result<(), TelephonyError> {
+        self.change(account, room, who, &ChangeParticipant { ends_on_exit: Some(false), ..Default::default() }).await?;
+        let account = self.account(account).await?;
+        self.client.end_call(&account, &who.0).await.map(drop).map_err(Fault::into_telephony_error)
+    }
+
+    /// The labels and calls of those in a room.
+    ///
+    /// # Errors
+    /// The carrier cannot say.
+    pub async fn participants(
+        &self,
+        account: &str,
+        room: Room,
+    ) -> Result<Vec<crate::rest::ParticipantResource>, TelephonyError> {
+        let account = self.account(account).await?;
+        let conference = self.conference(&account, room).await?;
+        self.client.participants(&account, &conference).await.map_err(Fault::into_telephony_error)
+    }
+
+    /// Plays a recorded message to a line (a voicemail, by the agent's button) and ends it after.
+    ///
+    /// # Errors
+    /// [`TelephonyError::NotUp`] if the line is over.
+    pub async fn drop_message(
+        &self,
+        account: &str,
+        line: Line,
+        leg: &ProviderRef,
+        audio: &Audio,
+    ) -> Result<(), TelephonyError> {
+        let account = self.account(account).await?;
+        let script = Script::Message { kind: MessageKind::Voicemail, audio: audio.clone(), opt_out: None };
+        let text = render(&script, &Setting::new(&self.urls, line));
+        let done = self.client.update_call(&account, &leg.0, &[("Twiml", &text)]).await;
+        done.map(drop).map_err(Fault::into_telephony_error)
+    }
+
+    /// Starts recording a line.
+    ///
+    /// # Errors
+    /// [`TelephonyError::NotUp`] if the line is not in progress.
+    pub async fn record(&self, account: &str, line: Line, leg: &ProviderRef) -> Result<String, TelephonyError> {
+        let account = self.account(account).await?;
+        let callback = self.urls.of(Route::Recording, Subject::Line(line), "");
+        let made = self.client.start_recording(&account, &leg.0, &callback).await;
+        made.map(|r| r.sid).map_err(Fault::into_telephony_error)
+    }
+
+    /// Pauses, resumes or stops the recording of a line.
+    ///
+    /// # Errors
+    /// [`TelephonyError::NotUp`] if none runs.
+    pub async fn set_recording(
+        &self,
+        account: &str,
+        leg: &ProviderRef,
+        state: RecordingState,
+    ) -> Result<(), TelephonyError> {
+        let account = self.account(account).await?;
+        let done = self.client.set_recording(&account, &leg.0, state).await;
+        done.map(drop).map_err(Fault::into_telephony_error)
+    }
+
+    /// Deletes a recording at the carrier; done when this says so.
+    ///
+    /// # Errors
+    /// Not deleted yet; ask again.
+    pub async fn delete_recording(&self, account: &str, sid: &str) -> Result<(), TelephonyError> {
+        let account = self.account(account).await?;
+        self.client.delete_recording(&account, sid).await.map_err(Fault::into_telephony_error)
+    }
+
+    async fn conference(&self, account: &Account, room: Room) -> Result<String, TelephonyError> {
+        let live = self.client.live_conferences(account, &room_name(room)).await;
+        let live = live.map_err(Fault::into_telephony_error)?;
+        live.into_iter().next().map(|c| c.sid).ok_or(TelephonyError::NotUp)
+    }
+
+    async fn change(
+        &self,
+        account: &str,
+        room: Room,
+        who: &ProviderRef,
+        change: &ChangeParticipant,
+    ) -> Result<(), TelephonyError> {
+        let account = self.account(account).await?;
+        let conference = self.conference(&account, room).await?;
+        let done = self.client.change_participant(&account, &conference, &who.0, change).await;
+        done.map(drop).map_err(Fault::into_telephony_error)
+    }
+
+    async fn add(&self, account: &str, room: Room, add: AddParticipant) -> Result<ProviderRef, DialError> {
+        let refused = |_| DialError::Refused(autocall_core::ports::Refusal::Account("no such account".into()));
+        let account: Arc<Account> = self.account(account).await.map_err(refused)?;
+        // Every leg of a room gives the same callback: the first one's counts.
+        let add = add
+            .with("Beep", "false")
+            .with("JitterBufferSize", "small")
+            .with("EarlyMedia", "false")
+            .with("ConferenceStatusCallback", self.urls.of(Route::ConferenceStatus, Subject::Room(room), ""));
+        let add = ["start", "end", "join", "leave"]
+            .into_iter()
+            .fold(add, |add, event| add.with("ConferenceStatusCallbackEvent", event));
+        let made = self.client.add_participant(&account, &room_name(room), &add, self.client.total()).await;
+        made.map(|p| ProviderRef(p.call_sid.into())).map_err(Fault::into_dial_error)
+    }
+}
+
+fn joining(to: &Address, show: Phone) -> AddParticipant {
+    AddParticipant::default().with("To", address(to)).with("From", show.e164()).with("Timeout", "25")
+}

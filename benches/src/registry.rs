@@ -1,0 +1,87 @@
+//! Every bench by name.
+
+use crate::{Measurement, Opts};
+
+/// One bench.
+pub struct Bench {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it measures, in a line.
+    pub about: &'static str,
+    /// The `--set` keys that it understands, each with what it means.
+    pub keys: &'static [(&'static str, &'static str)],
+    /// Runs it. Panics when the timed work was not done.
+    pub run: fn(&Opts) -> Vec<Measurement>,
+}
+
+/// The benches, in the order in which `all` runs them. Add a line for yours.
+pub static BENCHES: &[Bench] = &[
+    Bench {
+        name: "phone",
+        about: "telephone numbers: reading, redacted printing",
+        keys: &[("numbers", "how many different numbers per repeat")],
+        run: crate::phone::run,
+    },
+    Bench {
+        name: "engine",
+        about: "complete call lives on one core, bytes per live call, instructions per decision",
+        keys: &[("leads", "leads per repeat"), ("probe", "run only one decision, NAME:ROUNDS; for callgrind")],
+        run: crate::engine::run,
+    },
+    Bench {
+        name: "import",
+        about: "CSV import on one core against the bare csv reader",
+        keys: &[("rows", "rows of each list")],
+        run: crate::import::run,
+    },
+    Bench {
+        name: "permission",
+        about: "one verdict with all US rules on, inputs in memory",
+        keys: &[("people", "how many different people")],
+        run: crate::permission::run,
+    },
+    Bench {
+        name: "dnc",
+        about: "a do-not-call registry of 250 million numbers",
+        keys: &[("numbers", "how many numbers on the list")],
+        run: crate::dnc::run,
+    },
+    Bench {
+        name: "pacing",
+        about: "the pacer beside the exact optimum and other dialers; cost of a decision",
+        keys: &[
+            ("cells", "only cells whose names contain one of these, separated by commas"),
+            ("days", "days in each cell, instead of the scale's own"),
+            ("resume", "a file of results: what stands there is not run again"),
+            ("draw", "a folder to draw the figures into"),
+        ],
+        run: crate::pacing::run,
+    },
+];
+
+/// Finds a bench by name.
+pub fn find(name: &str) -> Option<&'static Bench> {
+    BENCHES.iter().find(|bench| bench.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Scale;
+
+    #[test]
+    fn names_are_unique_and_findable() {
+        for bench in BENCHES {
+            assert!(std::ptr::eq(find(bench.name).expect("listed"), bench), "{} is listed twice", bench.name);
+        }
+        assert!(find("no such bench").is_none());
+    }
+
+    #[test]
+    fn the_cheap_bench_reports_under_its_own_name() {
+        let opts = Opts { scale: Scale::Short, repeats: 1, ..Opts::default() };
+        let rows = crate::phone::run(&opts);
+        assert!(!rows.is_empty());
+        assert!(rows.iter().all(|row| row.bench == "phone" && row.value.is_finite() && row.value > 0.0));
+    }
+}

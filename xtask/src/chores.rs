@@ -1,0 +1,153 @@
+//! The chores that build one of the project's programs and hand the arguments on.
+
+use crate::checks;
+use crate::need::Need;
+use crate::parts;
+use crate::place::Place;
+use crate::test;
+use clap::Args;
+use std::process::Command;
+
+/// Arguments that are handed on as they are.
+#[derive(Args)]
+pub(crate) struct Rest {
+    /// Handed on to the program; `--help` there explains them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+/// Options of `cargo xtask contract`.
+#[derive(Args)]
+pub(crate) struct Contract {
+    /// Installs what is missing.
+    #[arg(long)]
+    install: bool,
+}
+
+/// Options of `cargo xtask mutants`.
+#[derive(Args)]
+pub(crate) struct Mutants {
+    /// Which modules; without a name they are listed.
+    part: Option<String>,
+    /// Installs cargo-mutants if it is missing.
+    #[arg(long)]
+    install: bool,
+    /// Handed on to cargo-mutants.
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+/// What mutation testing works on: name, package, files.
+const MUTATED: &[(&str, &str, &[&str])] = &[
+    (
+        "machines",
+        "autocall-core",
+        &["src/call/**", "src/lead/**", "src/agent/**", "src/campaign/**", "src/script.rs", "src/outcome.rs"],
+    ),
+    ("pacing", "autocall-core", &["src/pacing/**"]),
+    ("permission", "autocall-core", &["src/permission/**", "src/zones/**", "src/planning/**"]),
+    ("import", "autocall-core", &["src/import/**", "src/phone/**"]),
+    ("engine", "autocall-core", &["src/engine/**"]),
+    ("dnc", "autocall-dnc", &["src/**"]),
+    ("twilio", "autocall-twilio", &["src/**"]),
+];
+
+/// `cargo xtask bench`.
+pub(crate) fn bench(place: &Place, rest: &Rest) -> Result<bool, String> {
+    program(place, "autocall-benches", "autocall-bench", &rest.args)
+}
+
+/// `cargo xtask soak`. `stores` kills processes; everything else is the fault simulator's.
+pub(crate) fn soak(place: &Place, rest: &Rest) -> Result<bool, String> {
+    if rest.args.first().is_some_and(|what| what == "stores") {
+        return soak_stores(place);
+    }
+    program(place, "autocall-testkit", "autocall-soak", &rest.args)
+}
+
+/// Nodes and a Postgres that die, 200 times unless `AUTOCALL_KILLS` says otherwise.
+fn soak_stores(place: &Place) -> Result<bool, String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["test", "--quiet", "--manifest-path"]).arg(place.root.join("Cargo.toml"));
+    cargo.args(["-p", "autocall-store-postgres", "--test", "kill", "--", "--ignored", "--nocapture"]);
+    if std::env::var_os("AUTOCALL_KILLS").is_none() {
+        cargo.env("AUTOCALL_KILLS", "200");
+    }
+    status(&mut cargo)
+}
+
+/// `cargo xtask fuzz`.
+pub(crate) fn fuzz(place: &Place, rest: &Rest) -> Result<bool, String> {
+    program(place, "autocall-benches", "autocall-fuzz", &rest.args)
+}
+
+/// Builds a program with optimization and runs it in the user's folder.
+fn program(place: &Place, package: &str, binary: &str, args: &[String]) -> Result<bool, String> {
+    let members = checks::members(place)?;
+    let mut programs = members.iter().filter(|p| p.name == package).flat_map(|p| &p.targets);
+    if !programs.any(|target| target.name == binary && target.is("bin")) {
+        return Err(format!("package {package} has no program {binary}"));
+    }
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["run", "--quiet", "--release", "--manifest-path"]).arg(place.root.join("Cargo.toml"));
+    cargo.args(["-p", package, "--bin", binary, "--"]).args(args);
+    status(&mut cargo)
+}
+
+/// `cargo xtask contract`: the test part of that name, with nothing left out and its output shown.
+pub(crate) fn contract(place: &Place, options: &Contract) -> Result<bool, String> {
+    let only = vec!["contract".to_owned()];
+    test::run(place, &test::Options { install: options.install, only, list: false, verbose: true, require_all: true })
+}
+
+/// `cargo xtask docs`: golden tests write what they would otherwise compare.
+pub(crate) fn docs(place: &Place) -> Result<bool, String> {
+    let mut cargo = place.cargo();
+    if Need::Nextest.present(place) {
+        cargo.args(["nextest", "run", "--workspace", "--features", parts::FEATURES, "-E", "test(golden)"]);
+    } else {
+        cargo.args(["test", "--workspace", "--features", parts::FEATURES, "--lib", "--bins", "--tests", "golden"]);
+    }
+    let well = status(cargo.env("AUTOCALL_BLESS", "1"))?;
+    // What a person wants to see next is what changed.
+    let _ = place.command("git").args(["--no-pager", "diff", "--stat", "--", "docs"]).status();
+    Ok(well)
+}
+
+/// `cargo xtask mutants`.
+pub(crate) fn mutants(place: &Place, options: &Mutants) -> Result<bool, String> {
+    let names = || MUTATED.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+    let Some(part) = &options.part else {
+        println!("parts: {}", names());
+        return Ok(true);
+    };
+    let (_, package, files) = MUTATED
+        .iter()
+        .find(|(name, ..)| name == part)
+        .ok_or_else(|| format!("no part is named {part}; there are {}", names()))?;
+    if place.which("cargo-mutants").is_none() {
+        if !options.install {
+            return Err("cargo-mutants is missing: cargo install --locked cargo-mutants, or add --install".into());
+        }
+        if !status(place.cargo().args(["install", "--locked", "cargo-mutants"]))? {
+            return Err("cargo-mutants cannot be installed".into());
+        }
+    }
+    let out = place.target.join("mutants").join(part);
+    std::fs::create_dir_all(&out).map_err(|e| format!("{}: {e}", out.display()))?;
+    let mut cargo = place.cargo();
+    cargo.args(["mutants", "--package", package, "--no-shuffle", "--output"]).arg(&out);
+    for file in *files {
+        cargo.arg("--file").arg(format!("{package}/{file}"));
+    }
+    if Need::Nextest.present(place) {
+        cargo.arg("--test-tool=nextest");
+    }
+    println!("results: {}", out.join("mutants.out").display());
+    status(cargo.args(&options.args))
+}
+
+fn status(command: &mut Command) -> Result<bool, String> {
+    let shown = crate::need::shown(command);
+    command.status().map(|status| status.success()).map_err(|problem| format!("{shown}: {problem}"))
+}
