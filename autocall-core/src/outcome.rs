@@ -39,7 +39,7 @@ pub enum Outcome {
     Fax,
     /// The line was busy.
     Busy,
-    /// It rang and nobody answered.
+    /// It rang and nobody answered; also where we let go of it after it had rung for fifteen seconds.
     NoAnswer,
     /// No such number.
     InvalidNumber,
@@ -49,7 +49,7 @@ pub enum Outcome {
     RefusedByCarrier,
     /// The called side or the carrier blocks calls to this number.
     Blocked,
-    /// Ended by us before anybody answered.
+    /// Taken back by us before it had rung for fifteen seconds, or not placed. Not an attempt.
     Canceled,
     /// Nobody can say whether the call was placed. Treated as placed.
     Lost,

@@ -43,7 +43,7 @@ fn no_invariant_breaks_over_two_thousand_seeds() {
 #[test]
 fn every_sabotage_is_caught_within_the_same_seeds() {
     let mut missed = Vec::new();
-    for sabotage in Sabotage::ALL {
+    for &sabotage in Sabotage::ALL {
         match (1..=SEEDS).find_map(|seed| faults::run(seed, Some(sabotage)).err()) {
             Some(found) => println!("{}: {found}", sabotage.name()),
             None => missed.push(sabotage.name()),

@@ -91,6 +91,10 @@ const MESSAGE_MAX: Millis = Millis::from_secs(180);
 /// (16 CFR 310.4(b)(4)(ii): fifteen seconds or four rings).
 pub(super) const RING_MIN: Millis = Millis::from_secs(15);
 
+/// How often a person who waits looks for a free agent by themselves. Whoever comes free looks for
+/// them as well; this finds the one whom a crash kept from doing so.
+const SEEK_EVERY: Millis = Millis::from_secs(1);
+
 /// Steps of one event; more than any event needs.
 const STEPS_MAX: usize = 16;
 
@@ -304,7 +308,7 @@ impl Call {
                 let stopping = stopping.map(|at| at + RING_MIN);
                 [judged, stopping, self.silent_at()].into_iter().flatten().min().unwrap_or(Timestamp::NEVER)
             }
-            Stage::Seeking { since } => transfer::wait_until(settings, since),
+            Stage::Seeking { since } => transfer::wait_until(settings, since).min(now + SEEK_EVERY),
             Stage::Offering { leg, since, .. } => transfer::offer_until(self, leg, since, settings),
             Stage::Bridged { since, .. } => since + Millis::from_ms(i64::from(settings.caps.call_ms_max)),
             Stage::Message { since, .. } => since + MESSAGE_MAX,

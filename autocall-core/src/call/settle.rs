@@ -2,7 +2,7 @@
 
 use super::amd::{self, Judgement};
 use super::facts::{EndCause, LegFacts};
-use super::handle::Stop;
+use super::handle::{RING_MIN, Stop};
 use super::lines::LOOKS_MAX;
 use super::{Call, Leg, Stage};
 use crate::outcome::{Abandonment, Outcome};
@@ -94,12 +94,19 @@ fn unanswered(call: &Call, facts: &LegFacts) -> Outcome {
         Some(EndCause::Blocked) => Outcome::Blocked,
         Some(EndCause::Failed) => Outcome::Unreachable,
         Some(EndCause::NoAnswer) => Outcome::NoAnswer,
+        // Let go by us after it had rung as long as a phone must: nobody answered.
+        Some(EndCause::Canceled) if has_rung_long(facts) => Outcome::NoAnswer,
         // Taken back by us, or refused for the moment: nobody's phone was answered, none is blamed.
         Some(EndCause::Canceled) => Outcome::Canceled,
         _ if by_us => Outcome::Canceled,
         // Never heard of again: treat as rung.
         _ => Outcome::NoAnswer,
     }
+}
+
+/// Whether the phone rang for as long as one that nobody answers must.
+fn has_rung_long(facts: &LegFacts) -> bool {
+    facts.ringing_at.zip(facts.end).is_some_and(|(rang, end)| end.at >= rang + RING_MIN)
 }
 
 /// A person was there and met nobody.

@@ -1,6 +1,7 @@
 //! Permission by law: the rule packs, asked for every number of a candidate.
 
 use super::permit::{Allowed, Denied, Permission, deny, guards};
+use crate::call::PERMIT_TTL;
 use crate::campaign::Campaign;
 use crate::permission::history::History;
 use crate::permission::hours::Hours;
@@ -109,7 +110,8 @@ fn subject<'a>(
 ) -> Subject<'a> {
     let settings = &campaign.settings;
     let dossier = &candidate.lead.row.person.dossier;
-    let ring = Millis::from_ms(i64::from(settings.caps.ring_ms_max));
+    // The request may leave as late as its permit lives, and rings after that.
+    let ring = PERMIT_TTL + Millis::from_ms(i64::from(settings.caps.ring_ms_max));
     let mut subject = Subject::new(phone, place, settings.purpose, ring);
     subject.line = dossier.line.unwrap_or(subject.line);
     subject.party = dossier.party.unwrap_or(subject.party);

@@ -119,6 +119,21 @@ pub enum Task {
     Stop(CallId, crate::call::Stop),
     /// A campaign may have something to dial.
     Tick(CampaignId),
+    /// Something's time has come.
+    Wake(Due),
+}
+
+impl Task {
+    /// Whether a person on a line waits for it, or must not be on it any longer.
+    pub fn is_urgent(&self) -> bool {
+        use crate::call::Stop;
+        match self {
+            Task::Dial { dial, .. } => !dial.is_to_a_lead(),
+            Task::Stop(_, stop) => matches!(stop, Stop::Listed | Stop::Person),
+            Task::Steer { .. } | Task::Match(_) | Task::Look(_) => true,
+            Task::LookUp { .. } | Task::Tick(_) | Task::Wake(_) => false,
+        }
+    }
 }
 
 /// Why the engine could not do it. Nothing is half done: what was not committed did not happen.
@@ -169,9 +184,8 @@ impl Engine {
     /// Finds what is due, at most `limit` things, and works on each. One that fails stays due and
     /// does not hold up the others.
     pub async fn step(&self, limit: u32) -> Result<Vec<Task>, EngineError> {
-        let now = self.now();
         let mut tasks = Vec::new();
-        for due in self.store.due(now, now + HIDE, limit).await? {
+        for due in self.due(limit).await? {
             match self.wake(due).await {
                 Ok(more) => tasks.extend(more),
                 Err(error) if error.is_retryable() => {}
@@ -180,6 +194,12 @@ impl Engine {
             }
         }
         Ok(tasks)
+    }
+
+    /// Finds what is due, at most `limit` things, and hides it from others for [`HIDE`].
+    pub async fn due(&self, limit: u32) -> Result<Vec<Due>, EngineError> {
+        let now = self.now();
+        Ok(self.store.due(now, now + HIDE, limit).await?)
     }
 
     /// Works on one thing whose time has come.

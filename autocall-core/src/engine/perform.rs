@@ -2,7 +2,6 @@
 
 use super::{Engine, EngineError, Task};
 use crate::call::{End, EndCause, Event, LegFacts, ProviderRef};
-use crate::id::LegId;
 use crate::ports::{Dial, DialError, DialPermit, Line, Refusal, Sighting, TelephonyError, Urgency};
 
 impl Engine {
@@ -29,12 +28,13 @@ impl Engine {
             Task::Look(call) => self.look(call).await,
             Task::Stop(call, stop) => Ok(self.transact(call, &Event::Stop(stop)).await?.2),
             Task::Tick(campaign) => self.tick(campaign).await,
+            Task::Wake(due) => self.wake(due).await,
         }
     }
 
     async fn dial(&self, permit: DialPermit, dial: &Dial) -> Result<Vec<Task>, EngineError> {
         let line = dial.line;
-        if !matches!(line, Line::Leg(leg) if leg.leg == LegId::CUSTOMER) {
+        if !dial.is_to_a_lead() {
             // Leads lease before they are committed; a lease that fails is no reason to let a
             // person wait.
             let _ = self.rates.lease(&dial.account, 1, Urgency::Agent, self.now()).await;
@@ -48,6 +48,15 @@ impl Engine {
             // Never repeated: the call's own timer looks it up.
             Err(DialError::InDoubt(_)) => Ok(Vec::new()),
         }
+    }
+
+    /// Says of a dial that will not leave that nothing was placed: the permit is used up here, and
+    /// the number does not rest as one in doubt would. Other tasks are left to the store's timers.
+    pub async fn give_back(&self, task: Task) -> Result<(), EngineError> {
+        let Task::Dial { permit, dial } = task else { return Ok(()) };
+        drop(permit);
+        let end = End { cause: EndCause::Canceled, at: self.now() };
+        self.tell(dial.line, LegFacts { end: Some(end), ..LegFacts::default() }).await.map(drop)
     }
 
     /// Takes facts about a line in.

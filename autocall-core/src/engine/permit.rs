@@ -1,5 +1,6 @@
 //! The seam to permission: may this lead be called now, at which number, showing which?
 
+use crate::call::PERMIT_TTL;
 use crate::campaign::Campaign;
 use crate::permission::history::HappenedSet;
 use crate::phone::Phone;
@@ -84,6 +85,10 @@ pub(super) fn deny(rule: &str, until: Timestamp) -> Denied {
 
 /// What holds whatever the law says: own lists, live calls, rests, caps.
 pub(super) fn house(candidate: &Candidate, campaign: &Campaign, index: usize, now: Timestamp) -> Result<(), Denied> {
+    // An appointment, or a lead that was opened again, does not lift the campaign's limit.
+    if candidate.lead.row.attempts >= campaign.settings.caps.attempts_max {
+        return Err(deny("attempts_max", Timestamp::NEVER));
+    }
     let lists = candidate.lists.get(index).copied().unwrap_or_default();
     if lists.tenant {
         return Err(deny("do_not_call_tenant", Timestamp::NEVER));
@@ -145,7 +150,8 @@ fn windows(candidate: &Candidate, campaign: &Campaign, now: Timestamp) -> Result
     let named = candidate.lead.row.person.timezone.as_deref().and_then(|name| jiff::tz::TimeZone::get(name).ok());
     let zone = named.unwrap_or_else(|| campaign.settings.zone());
     let local = now.to_jiff().to_zoned(zone);
-    let ring = Millis::from_ms(i64::from(campaign.settings.caps.ring_ms_max));
+    // The request may leave as late as its permit lives, and rings after that.
+    let ring = PERMIT_TTL + Millis::from_ms(i64::from(campaign.settings.caps.ring_ms_max));
     if is_open(schedule, &local) && is_open(schedule, &(now + ring).to_jiff().to_zoned(local.time_zone().clone())) {
         return Ok(());
     }

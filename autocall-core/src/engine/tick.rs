@@ -244,6 +244,9 @@ impl Engine {
             if !reserved.row.is_free() || !ours {
                 return Err(EngineError::NotNow("the agent is not free for this campaign"));
             }
+            if !may_dial_one(&view, now) {
+                return Err(EngineError::NotNow("every line is in use, or calls per second are used up"));
+            }
             let candidates = self.store.candidates(campaign, now, CANDIDATES_MAX).await?;
             let mut batch = Batch::new(&view, now);
             for candidate in candidates.iter().filter(|c| lead.is_none_or(|l| c.lead.row.id == l)) {
@@ -267,6 +270,16 @@ impl Engine {
         }
         Err(EngineError::Contended)
     }
+}
+
+/// Whether the campaign's own lines and rate have room for one more call.
+fn may_dial_one(view: &CampaignView, now: Timestamp) -> bool {
+    let caps = &view.campaign.row.settings.caps;
+    let rate_allows = match &view.dials.value {
+        GuardValue::Dials(bucket) => bucket.available(caps.calls_per_second_max, now) > 0,
+        _ => false,
+    };
+    rate_allows && i64::from(view.load.lines()) < i64::from(caps.lines_max)
 }
 
 /// Agents to whom callbacks in a batch belong.

@@ -2,7 +2,7 @@
 
 use super::decide::{Decision, decide};
 use super::{CONFLICTS_MAX, Engine, EngineError, Task};
-use crate::call::{Call, Effect, Event, LegFacts};
+use crate::call::{Call, Effect, Event, LegFacts, Stage};
 use crate::id::CallId;
 use crate::ports::{Changes, Committed, Line, Note, Snapshot, StationId, StoreError};
 use crate::script::{Audio, RecordingMode, Role, Room, Script};
@@ -133,6 +133,12 @@ impl Engine {
                 Effect::OptOut => {}
                 Effect::Settle { .. } => tasks.push(Task::Tick(call.plan.campaign)),
             }
+        }
+        // Somebody may have come free between the reading and the commit, and then has looked before
+        // this person could be seen waiting. So the person looks once more.
+        let seeks = |call: &Call| matches!(call.stage, Stage::Seeking { .. });
+        if seeks(call) && !seeks(&snapshot.call.row) {
+            tasks.push(Task::Look(call.id));
         }
         if call.stage.name() != snapshot.call.row.stage.name() {
             let stage = call.stage.name();

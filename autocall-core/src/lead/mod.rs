@@ -129,7 +129,8 @@ pub struct Lead {
     pub class: u16,
     /// Where it stands.
     pub state: State,
-    /// Not to be called before.
+    /// Not to be called before. While a call runs: when an agent has already said that it opens
+    /// again, and [`Timestamp::NEVER`] where nobody said so and the call's outcome decides.
     pub due_at: Timestamp,
     /// Which rule keeps it waiting, when one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,6 +235,7 @@ impl Lead {
             self.attempts = self.attempts.saturating_add(1);
             self.blocked_by = None;
             self.callback = None;
+            self.due_at = Timestamp::NEVER;
         }
     }
 
@@ -254,6 +256,8 @@ impl Lead {
             return;
         }
         self.state = State::Open;
+        // What an agent said while the call ran stands over the outcome's rule.
+        let said = Some(self.due_at).filter(|&at| at != Timestamp::NEVER);
         // A call that never left us is not an attempt at the person.
         if outcome == Outcome::Canceled {
             self.attempts = self.attempts.saturating_sub(1);
@@ -265,11 +269,11 @@ impl Lead {
         if rule.next_number == NextNumber::Next {
             self.advance(number);
         }
-        match rule.delay_after(nth) {
+        match said.or(rule.delay_after(nth).map(|delay| now + delay)) {
             None if matches!(outcome, Outcome::Connected | Outcome::MessagePlayed) => self.close(Closed::Done),
             None => self.close(Closed::AttemptsUsed),
             Some(_) if self.attempts >= settings.caps.attempts_max => self.close(Closed::AttemptsUsed),
-            Some(delay) => self.due_at = (now + delay).max(rest_until),
+            Some(at) => self.due_at = at.max(rest_until),
         }
         if self.state == State::Open && self.numbers.iter().all(|n| n.dropped) {
             self.close(Closed::NoNumber);
@@ -294,6 +298,8 @@ impl Lead {
             self.close(Closed::DoNotCall);
         } else if until == Timestamp::NEVER && &*rule == "no_number" {
             self.close(Closed::NoNumber);
+        } else if until == Timestamp::NEVER && &*rule == "attempts_max" {
+            self.close(Closed::AttemptsUsed);
         }
         self.blocked_by = Some(rule);
         if self.state == State::Open {
@@ -302,6 +308,11 @@ impl Lead {
     }
 
     fn disposed(&mut self, then: Then, number: u8, callback: Option<Callback>, now: Timestamp) {
+        // Nothing that an agent says about one call opens a lead that must not be called.
+        let shut = self.is_barred() || self.state == (State::Closed { why: Closed::ByHand });
+        if shut && then != Then::DoNotCall {
+            return;
+        }
         match then {
             Then::Keep => {}
             Then::Close => self.close(Closed::Done),

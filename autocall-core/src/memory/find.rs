@@ -60,7 +60,8 @@ impl Inner {
                 call.plan.mode == TransferMode::OnDemand || self.agents.get(id).is_some_and(|a| a.row.is_standing());
             standing && !call.passed.contains(id)
         };
-        if let Some(id) = call.plan.for_agent {
+        // Others are asked once the one for whom the call was made has let it pass.
+        if let Some(id) = call.plan.for_agent.filter(|id| !call.passed.contains(id)) {
             if self.agents.get(&id).is_some_and(|a| a.row.is_free()) && fits(&id) && !ids.contains(&id) {
                 ids.push(id);
             }

@@ -105,6 +105,10 @@ impl MemoryStore {
     pub fn calls(&self) -> Vec<Call> {
         self.lock().calls.values().map(|c| c.row.clone()).collect()
     }
+    /// Calls that are not settled, by id.
+    pub fn live_calls(&self) -> Vec<Call> {
+        self.lock().calls.values().filter(|c| !c.row.is_settled()).map(|c| c.row.clone()).collect()
+    }
     /// Forgets calls that are settled, so that a long run's memory stays bounded. Their records
     /// stay.
     pub fn forget_settled(&self) {

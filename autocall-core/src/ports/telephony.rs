@@ -139,6 +139,13 @@ pub struct Dial {
     pub recording: RecordingMode,
 }
 
+impl Dial {
+    /// Whether a lead is called, and not an agent.
+    pub fn is_to_a_lead(&self) -> bool {
+        matches!(self.line, Line::Leg(leg) if leg.leg == LegId::CUSTOMER)
+    }
+}
+
 /// Why a carrier would not place a call: proof that none was placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

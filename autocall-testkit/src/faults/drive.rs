@@ -2,16 +2,16 @@
 
 use super::check::{self, Sight, Watch};
 use super::hub::{Hub, Shared, Trouble};
-use super::scene::{Deed, Scene};
+use super::scene::{Deed, START, Scene};
 use super::shaky::{ShakyCarrier, ShakyStore};
-use super::{Broken, Sabotage};
+use super::{Broken, Sabotage, deeds, ends};
 use crate::carrier::{Click, Manners, Report, SimCarrier};
 use crate::clock::SimClock;
 use crate::dice::{Dice, Spread};
 use crate::people::People;
 use crate::world::{TENANT, ready};
 use autocall_core::agent::{AgentEvent, Status};
-use autocall_core::call::LegFacts;
+use autocall_core::call::{Call, LegFacts, Stop};
 use autocall_core::campaign::Command;
 use autocall_core::engine::{Engine, EngineError, Parts, Standard, Task};
 use autocall_core::memory::MemoryStore;
@@ -25,13 +25,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// Every run begins here: a Tuesday morning.
-const START: Timestamp = Timestamp::from_secs(1_800_003_600);
 /// Turns of the loop after which a run is taken to hang.
 const TURNS_MAX: u64 = 400_000;
 
 /// What a run did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Stats {
     /// Calls placed at the carrier.
     pub placed: u64,
@@ -129,6 +127,8 @@ impl Drive {
             store_down_until: Timestamp::EPOCH,
             minted: BTreeMap::new(),
             listed: BTreeMap::new(),
+            drawn: Vec::new(),
+            promised: BTreeMap::new(),
             broken: None,
             commits: 0,
         });
@@ -201,14 +201,14 @@ impl Drive {
             let broken = self.hub.lock().broken.take();
             let mut found = broken.map_or(Ok(()), Err);
             if found.is_ok() && now >= look_at {
-                look_at = now + Millis::from_secs(1);
+                look_at = now + check::LOOK_EVERY;
                 found = watch.look(&self.sight(now));
             }
             if turn > TURNS_MAX {
                 found = Err("the run does not come to an end".into());
             }
             if found.is_ok() && now >= self.scene.ends_at {
-                return match check::at_the_end(&self.sight(now)) {
+                return match ends::at_the_end(&self.sight(now)) {
                     Ok(()) => Ok(self.total()),
                     Err(what) => Err(self.broken(what, now)),
                 };
@@ -352,39 +352,53 @@ impl Drive {
         let stands = self.scene.campaigns.iter().find(|(c, _)| c.settings.transfer.mode == TransferMode::Standing);
         let stands = stands
             .and_then(|(c, _)| c.settings.caller_ids.first().copied().map(|from| (from, c.settings.caps.call_ms_max)));
+        let campaign = self.scene.campaigns[0].0.id;
+        let some_call = self.some_call(deed);
+        let word = self.some_word();
         async move {
             let again = Done::Failed(Mail::Deed(deed));
-            let done = match deed {
-                Deed::List(phone) => {
-                    let listing =
-                        Listing { phone, campaign: None, reason: "test".into(), source: "test".into(), until: None };
-                    engine.suppress(TENANT, vec![listing]).await
+            let done = match (deed, some_call) {
+                (Deed::List(phone), _) => deeds::list(&engine, phone).await,
+                (Deed::ListLive, Some(call)) => deeds::list(&engine, call.plan.to).await,
+                (Deed::Dispose, Some(call)) => {
+                    engine.dispose(call.id, call.agent, word.code, Some(word.callback(call.agent))).await
                 }
-                Deed::Come(agent) => {
-                    let came = engine.agent_event(agent, &AgentEvent::Status(Status::Available)).await;
-                    match (came, stands) {
-                        (Ok(mut tasks), Some((from, max))) => match engine.stand(agent, from, max).await {
-                            Ok(more) => {
-                                tasks.extend(more);
-                                Ok(tasks)
-                            }
-                            Err(EngineError::NotNow(_)) => Ok(tasks),
-                            Err(error) => Err(error),
-                        },
-                        (came, _) => came,
-                    }
+                (Deed::HangUp, Some(call)) => engine.hang_up(call.id).await,
+                (Deed::Preview(agent), _) => engine.dial_for(campaign, agent, None).await,
+                (Deed::Come(agent), _) => deeds::come(&engine, agent, stands).await,
+                (Deed::Go(agent), _) => engine.agent_event(agent, &AgentEvent::Status(Status::Offline)).await,
+                (Deed::Start(campaign), _) => engine.command(campaign, &Command::Start).await,
+                (Deed::Pause(campaign), _) => engine.command(campaign, &Command::Pause).await,
+                (Deed::Finish(campaign), _) => engine.command(campaign, &Command::Finish).await,
+                (Deed::ListLive | Deed::Dispose | Deed::HangUp, None) | (Deed::Heal | Deed::Outage, _) => {
+                    return Done::Nothing;
                 }
-                Deed::Go(agent) => engine.agent_event(agent, &AgentEvent::Status(Status::Offline)).await,
-                Deed::Start(campaign) => engine.command(campaign, &Command::Start).await,
-                Deed::Pause(campaign) => engine.command(campaign, &Command::Pause).await,
-                Deed::Heal | Deed::Outage => return Done::Nothing,
             };
             match done {
                 Ok(tasks) => Done::Tasks(tasks),
-                Err(EngineError::Refused(_)) => Done::Nothing,
+                Err(EngineError::Refused(_) | EngineError::NotNow(_)) => Done::Nothing,
                 Err(_) => again,
             }
         }
+    }
+
+    /// The call that a deed is about, drawn from those that it can be about.
+    fn some_call(&self, deed: Deed) -> Option<Call> {
+        let fits = |call: &Call| match deed {
+            Deed::ListLive | Deed::HangUp => !call.is_settled(),
+            Deed::Dispose => call.agent.is_some(),
+            _ => false,
+        };
+        let mut calls = self.store.calls();
+        calls.retain(fits);
+        let n = self.hub.lock().dice.below(calls.len().max(1) as u64) as usize;
+        calls.into_iter().nth(n)
+    }
+
+    fn some_word(&self) -> deeds::Word {
+        let now = self.clock.now();
+        let mut hub = self.hub.lock();
+        deeds::Word::draw(&mut hub.dice, now)
     }
 
     /// Nodes that are up look for what is due.
@@ -445,9 +459,21 @@ impl Drive {
             }
         };
         for task in tasks {
+            if self.forgets(&task) {
+                continue;
+            }
             let engine = self.nodes[node].engine.clone();
             let work = Box::pin(async move { engine.perform(task).await.map_or(Done::Nothing, Done::Tasks) });
             self.spawn(now, Job { node, mail: Mail::Nothing, work });
+        }
+    }
+
+    /// Whether the planted bug loses this task.
+    fn forgets(&self, task: &Task) -> bool {
+        match self.sabotage {
+            Some(Sabotage::MatchLost) => matches!(task, Task::Match(_)),
+            Some(Sabotage::ListedCallGoesOn) => matches!(task, Task::Stop(_, Stop::Listed)),
+            _ => false,
         }
     }
 

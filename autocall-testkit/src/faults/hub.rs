@@ -3,13 +3,17 @@
 use super::Sabotage;
 use crate::clock::SimClock;
 use crate::dice::Dice;
+use autocall_core::lead::{Lead, State};
 use autocall_core::ports::Line;
-use autocall_core::{Millis, Phone, Timestamp};
+use autocall_core::{CampaignId, LeadId, Millis, Phone, Timestamp};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+
+/// How far two nodes' clocks are apart at most.
+pub(super) const SKEW_MAX: Millis = Millis::from_ms(900);
 
 /// How likely each fault is.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +75,14 @@ pub(super) struct Minted {
     pub(super) at: Timestamp,
 }
 
+/// Dials that one commit created for a campaign, by the clock of the node that decided.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drawn {
+    pub(super) campaign: CampaignId,
+    pub(super) at: Timestamp,
+    pub(super) dials: u32,
+}
+
 /// Shared by everything.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -84,6 +96,10 @@ pub(super) struct Shared {
     pub(super) minted: BTreeMap<Line, Minted>,
     /// When each number's listing was committed.
     pub(super) listed: BTreeMap<Phone, Timestamp>,
+    /// Every batch of dials.
+    pub(super) drawn: Vec<Drawn>,
+    /// When each lead is to be called again by what an agent said, until it is dialled.
+    pub(super) promised: BTreeMap<LeadId, Timestamp>,
     /// The first invariant that was broken inside a wrapper.
     pub(super) broken: Option<String>,
     pub(super) commits: u64,
@@ -95,6 +111,32 @@ impl Shared {
     }
     pub(super) fn break_(&mut self, what: String) {
         self.broken.get_or_insert(what);
+    }
+
+    /// No permit is minted for a number once its listing has committed.
+    pub(super) fn judge_number(&mut self, phone: Phone, line: Line) {
+        if let Some(listed) = self.listed.get(&phone) {
+            let what = format!("permit for {line} to a number listed at {listed}");
+            self.break_(what);
+        }
+    }
+
+    /// A lead is not called before the time that an agent named. `at` is the deciding node's.
+    pub(super) fn judge_promise(&mut self, lead: LeadId, at: Timestamp) {
+        if let Some(promised) = self.promised.remove(&lead)
+            && at + SKEW_MAX < promised
+        {
+            self.break_(format!("lead {lead} is called at {at}, though an agent said {promised}"));
+        }
+    }
+
+    /// Remembers when a lead is to be called again by what an agent has just said.
+    pub(super) fn promise(&mut self, lead: &Lead) {
+        if matches!(lead.state, State::Closed { .. }) || lead.due_at == Timestamp::NEVER {
+            self.promised.remove(&lead.id);
+        } else {
+            self.promised.insert(lead.id, lead.due_at);
+        }
     }
 }
 

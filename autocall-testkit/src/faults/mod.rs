@@ -4,11 +4,13 @@
 //! points that the seed chooses, before and after their effects. Webhooks are lost, doubled,
 //! delayed and reordered; dials refused, in doubt, lost; look-ups wrong; nodes stall past a
 //! permit's life and have wrong clocks; the store has outages. Then the world heals, and nothing
-//! may be stuck. What must hold is in `check`; what a broken engine would do is in [`Sabotage`],
+//! may be stuck. What must hold is in `check` and `ends`; what a broken engine would do is in [`Sabotage`],
 //! and every one of those must be caught.
 
 mod check;
+mod deeds;
 mod drive;
+mod ends;
 mod hub;
 mod sabotage;
 mod scene;

@@ -1,67 +1,79 @@
 //! Planted bugs. Each is a fault of a kind that real dialers have had; each is planted around the
-//! ports, so that production code has no switch for it.
+//! ports and the driver, so that production code has no switch for it. Together they break every
+//! invariant that the simulator looks at: `docs/proof.md` says which breaks which.
 
-/// A bug.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sabotage {
+macro_rules! sabotages {
+    ($($(#[$about:meta])+ $name:ident = $text:literal,)+) => {
+        /// A bug.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Sabotage {
+            $($(#[$about])+ $name,)+
+        }
+
+        impl Sabotage {
+            /// Every one.
+            pub const ALL: &[Sabotage] = &[$(Sabotage::$name,)+];
+
+            /// Its name on the command line.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Sabotage::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+sabotages! {
     /// A dial whose answer was lost is sent again.
-    RedialOnDoubt,
+    RedialOnDoubt = "redial-on-doubt",
     /// Permits are handed out before the commit is durable.
-    EffectsBeforeCommit,
+    EffectsBeforeCommit = "effects-before-commit",
     /// Rows are written whatever version they have.
-    NoVersionCheck,
+    NoVersionCheck = "no-version-check",
     /// A permit is good for ever.
-    ImmortalPermit,
+    ImmortalPermit = "immortal-permit",
     /// One look-up that finds nothing proves that there is nothing.
-    SingleNegativeLookup,
+    SingleNegativeLookup = "single-negative-lookup",
     /// Agents are not written with the calls that hold them.
-    AgentDoubleBooked,
+    AgentDoubleBooked = "agent-double-booked",
     /// The time at which a call is to be looked at is forgotten.
-    WakeUpLost,
+    WakeUpLost = "wake-up-lost",
     /// A webhook of a settled call is answered with hold music.
-    SettledHold,
+    SettledHold = "settled-hold",
     /// The guard of a number is not read again when its call is committed.
-    NumberUnguarded,
+    NumberUnguarded = "number-unguarded",
+    /// The guard of a person is not written: nobody remembers that they are being called.
+    PersonUnguarded = "person-unguarded",
     /// Nobody looks at do-not-call lists.
-    ListUnread,
+    ListUnread = "list-unread",
+    /// Calls in flight to a number that is listed go on.
+    ListedCallGoesOn = "listed-call-goes-on",
     /// Counts of calls in flight are written from a reading, not as differences: they drift.
-    CountsDrift,
+    CountsDrift = "counts-drift",
+    /// Records of settled calls are lost now and then.
+    RecordLost = "record-lost",
+    /// Nobody counts how often a lead was tried.
+    AttemptsUncounted = "attempts-uncounted",
+    /// The campaign's calls per second are not drawn on.
+    RateUndrawn = "rate-undrawn",
+    /// The campaign's hours are not asked.
+    WindowsIgnored = "windows-ignored",
+    /// Lines in use are not counted.
+    LinesUncounted = "lines-uncounted",
+    /// Nobody tells the calls that wait that an agent came free.
+    MatchLost = "match-lost",
+    /// A campaign that found nothing to do is never looked at again.
+    CampaignSleeps = "campaign-sleeps",
+    /// What an agent said about a call does not reach its lead.
+    WordsForgotten = "words-forgotten",
+    /// An appointment is taken for "at once".
+    AppointmentIgnored = "appointment-ignored",
 }
 
 impl Sabotage {
-    /// Every one.
-    pub const ALL: [Sabotage; 11] = [
-        Sabotage::RedialOnDoubt,
-        Sabotage::EffectsBeforeCommit,
-        Sabotage::NoVersionCheck,
-        Sabotage::ImmortalPermit,
-        Sabotage::SingleNegativeLookup,
-        Sabotage::AgentDoubleBooked,
-        Sabotage::WakeUpLost,
-        Sabotage::SettledHold,
-        Sabotage::NumberUnguarded,
-        Sabotage::ListUnread,
-        Sabotage::CountsDrift,
-    ];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Sabotage::RedialOnDoubt => "redial-on-doubt",
-            Sabotage::EffectsBeforeCommit => "effects-before-commit",
-            Sabotage::NoVersionCheck => "no-version-check",
-            Sabotage::ImmortalPermit => "immortal-permit",
-            Sabotage::SingleNegativeLookup => "single-negative-lookup",
-            Sabotage::AgentDoubleBooked => "agent-double-booked",
-            Sabotage::WakeUpLost => "wake-up-lost",
-            Sabotage::SettledHold => "settled-hold",
-            Sabotage::NumberUnguarded => "number-unguarded",
-            Sabotage::ListUnread => "list-unread",
-            Sabotage::CountsDrift => "counts-drift",
-        }
-    }
     /// The one of that name.
     pub fn named(name: &str) -> Option<Sabotage> {
-        Sabotage::ALL.into_iter().find(|s| s.name() == name)
+        Sabotage::ALL.iter().copied().find(|s| s.name() == name)
     }
 }

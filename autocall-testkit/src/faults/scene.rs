@@ -8,10 +8,16 @@ use autocall_core::agent::{Address, Agent};
 use autocall_core::campaign::Campaign;
 use autocall_core::lead::{Lead, Number, Person, State};
 use autocall_core::script::Audio;
-use autocall_core::settings::{AmdMode, OnMachine, Retry, Settings, TransferMode};
+use autocall_core::settings::{AmdMode, DayWindow, Disposition, OnMachine, Retry, Settings, Then, TransferMode};
 use autocall_core::{AgentId, CampaignId, LeadId, Millis, Phone, Priority, Timestamp};
 use std::sync::Arc;
 
+/// Every run begins here: Friday, 15 January 2027, nine in the morning.
+pub(super) const START: Timestamp = Timestamp::from_secs(1_800_003_600);
+/// The day of the week of [`START`]; 1 is Monday.
+const START_WEEKDAY: u8 = 5;
+/// The minute of the day of [`START`].
+const START_MIN: u16 = 9 * 60;
 /// How long faults last at most.
 const TROUBLE_MAX: Millis = Millis::from_secs(240);
 /// How long the healed world dials on.
@@ -32,6 +38,16 @@ pub(super) enum Deed {
     Start(CampaignId),
     /// A campaign pauses.
     Pause(CampaignId),
+    /// A campaign is ended for good.
+    Finish(CampaignId),
+    /// Puts the number of some call that lives on the do-not-call list.
+    ListLive,
+    /// An agent says how some call went, or goes.
+    Dispose,
+    /// An agent asks for the next lead.
+    Preview(AgentId),
+    /// Somebody hangs some call up by hand.
+    HangUp,
     /// The carrier and the nodes work again.
     Heal,
     /// The store is away for some seconds.
@@ -80,6 +96,19 @@ impl Scene {
         scene
     }
 
+    /// Whether the campaign's own hours include this instant.
+    pub(super) fn is_open(&self, settings: &Settings, at: Timestamp) -> bool {
+        let minute = START_MIN as i64 + (at - START).ms().div_euclid(60_000);
+        let inside = |w: &DayWindow| (i64::from(w.from_min)..i64::from(w.to_min)).contains(&minute);
+        settings.schedule.windows.is_empty() || settings.schedule.windows.iter().any(inside)
+    }
+
+    /// Who a lead is.
+    pub(super) fn person(&self, lead: LeadId) -> Option<u64> {
+        let mut leads = self.campaigns.iter().flat_map(|(_, leads)| leads);
+        leads.find(|l| l.id == lead).map(|l| l.person_key)
+    }
+
     /// What people do, and when.
     fn plot(&mut self, dice: &mut Dice, now: Timestamp) {
         let (healed, paused) = (self.healed_at, self.paused_at);
@@ -104,6 +133,20 @@ impl Scene {
             let at = if dice.chance(0.5) { within(dice, now, healed) } else { within(dice, healed, paused) };
             self.deeds.push((at, Deed::List(phone)));
         }
+        for _ in 0..dice.below(3) {
+            self.deeds.push((within(dice, now, paused), Deed::ListLive));
+        }
+        for _ in 0..dice.below(8) {
+            self.deeds.push((within(dice, now, paused), Deed::Dispose));
+        }
+        for _ in 0..dice.below(2) {
+            self.deeds.push((within(dice, now, paused), Deed::HangUp));
+        }
+        for agent in self.agents.iter().map(|a| a.id).collect::<Vec<_>>() {
+            for _ in 0..dice.below(3) {
+                self.deeds.push((within(dice, now, paused), Deed::Preview(agent)));
+            }
+        }
         for id in self.campaigns.iter().map(|(c, _)| c.id).collect::<Vec<_>>() {
             self.deeds.push((now, Deed::Start(id)));
             if dice.chance(0.3) {
@@ -112,7 +155,7 @@ impl Scene {
                 self.deeds.push((at + dice.between(Millis::from_secs(2), Millis::from_secs(40)), Deed::Start(id)));
             }
             self.deeds.push((healed + Millis::from_secs(2), Deed::Start(id)));
-            self.deeds.push((paused, Deed::Pause(id)));
+            self.deeds.push((paused, if dice.chance(0.3) { Deed::Finish(id) } else { Deed::Pause(id) }));
         }
         for _ in 0..dice.below(3) {
             self.deeds.push((within(dice, now, healed), Deed::Outage));
@@ -142,6 +185,20 @@ fn settings(mode: TransferMode, dice: &mut Dice) -> Settings {
     s.transfer.wrap_up_ms = [0, 3_000, 10_000][dice.below(3) as usize];
     s.transfer.missed_offers_max = 0;
     s.caps.lines_max = 1 + dice.below(6) as u32;
+    s.caps.calls_per_second_max = [0.25, 1.0, 10.0][dice.below(3) as usize];
+    if dice.chance(0.2) {
+        s.pacing = autocall_core::pacing::Settings::predictive(0.05);
+    }
+    if dice.chance(0.25) {
+        s.schedule.windows = windows(dice);
+    }
+    let again = Disposition {
+        code: "again".into(),
+        label: "Again soon".into(),
+        then: Then::RetryAfterMin(1 + dice.below(3) as u32),
+        success: false,
+    };
+    s.dispositions.push(again);
     s.caps.attempts_max = 1 + dice.below(3) as u16;
     s.caps.attempts_per_number_per_day_max = 2 + dice.below(2) as u8;
     s.amd.mode = [AmdMode::Off, AmdMode::Detect, AmdMode::DetectMessageEnd][dice.below(3) as usize];
@@ -156,6 +213,14 @@ fn settings(mode: TransferMode, dice: &mut Dice) -> Settings {
     }
     s.retry.0.insert("connected".into(), Retry::never());
     s
+}
+
+/// Closed for some minutes of the run, on the day on which every run happens.
+fn windows(dice: &mut Dice) -> Vec<DayWindow> {
+    let closes = START_MIN + 2 + dice.below(8) as u16;
+    let opens = closes + 1 + dice.below(3) as u16;
+    let window = |from_min, to_min| DayWindow { weekday: START_WEEKDAY, from_min, to_min };
+    vec![window(0, closes), window(opens, 24 * 60)]
 }
 
 fn lead(campaign: CampaignId, list: u128, n: u64, number: u64, dice: &mut Dice) -> Lead {

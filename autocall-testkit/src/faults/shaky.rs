@@ -1,11 +1,11 @@
 //! The store and the carrier as a node in trouble sees them.
 
 use super::Sabotage;
-use super::hub::{Hub, Minted};
+use super::hub::{Drawn, Hub, Minted};
 use crate::carrier::SimCarrier;
 use crate::clock::SimClock;
 use async_trait::async_trait;
-use autocall_core::call::{End, EndCause, LegFacts, ProviderRef};
+use autocall_core::call::{Call, End, EndCause, LegFacts, Load, ProviderRef};
 use autocall_core::memory::MemoryStore;
 use autocall_core::ports::*;
 use autocall_core::script::Script;
@@ -48,6 +48,15 @@ impl ShakyStore {
                 }
             }
             Sabotage::NumberUnguarded => changes.guards.retain(|p| !matches!(p.row.key, GuardKey::Number(_))),
+            Sabotage::PersonUnguarded => changes.guards.retain(|p| !matches!(p.row.key, GuardKey::Person { .. })),
+            Sabotage::RateUndrawn => changes.guards.retain(|p| !matches!(p.row.key, GuardKey::Dials(_))),
+            Sabotage::RecordLost if self.hub.lock().dice.chance(0.1) => changes.records.clear(),
+            Sabotage::AttemptsUncounted => changes.leads.iter_mut().for_each(|p| p.row.attempts = 0),
+            Sabotage::CampaignSleeps => changes.wakes.iter_mut().for_each(|(_, at)| *at = Timestamp::NEVER),
+            Sabotage::WordsForgotten if !changes.disposed.is_empty() => changes.leads.clear(),
+            Sabotage::AppointmentIgnored if !changes.disposed.is_empty() => {
+                changes.leads.iter_mut().filter(|p| p.row.is_open()).for_each(|p| p.row.due_at = changes.at);
+            }
             Sabotage::CountsDrift if changes.records.is_empty() && self.hub.lock().dice.chance(0.1) => {
                 changes.tallies.clear();
             }
@@ -67,32 +76,54 @@ impl ShakyStore {
         Err(StoreError::Unavailable("could not be forced".into()))
     }
 
-    /// Remembers what the invariants are judged by.
-    fn note(&self, changes: &Changes) {
+    /// Remembers what the invariants are judged by. `wanted` is what the engine asked for, before
+    /// a planted bug changed it.
+    fn note(&self, wanted: &Changes) {
         let mut hub = self.hub.lock();
         let now = hub.now();
         hub.commits += 1;
-        for (line, _) in &changes.permits {
-            let to = match line {
-                Line::Leg(leg) if leg.leg == LegId::CUSTOMER => {
-                    changes.calls.iter().find(|(p, _)| p.row.id == leg.call).map(|(p, _)| p.row.plan.to)
-                }
-                _ => None,
-            };
-            if let Some(phone) = to
-                && let Some(listed) = hub.listed.get(&phone)
-            {
-                let what = format!("permit for {line} to a number listed at {listed}");
-                hub.break_(what);
+        let mut dials: Option<Drawn> = None;
+        for (line, _) in &wanted.permits {
+            if let Some(call) = dialled(wanted, *line) {
+                hub.judge_number(call.plan.to, *line);
+                hub.judge_promise(call.plan.lead, wanted.at);
+                let campaign = call.plan.campaign;
+                dials.get_or_insert(Drawn { campaign, at: wanted.at, dials: 0 }).dials += 1;
             }
             if hub.minted.insert(*line, Minted { at: now }).is_some() {
                 let what = format!("two permits for {line}");
                 hub.break_(what);
             }
         }
-        for listing in &changes.listings {
+        hub.drawn.extend(dials);
+        for listing in &wanted.listings {
             hub.listed.entry(listing.phone).or_insert(now);
         }
+        if !wanted.disposed.is_empty() {
+            wanted.leads.iter().for_each(|put| hub.promise(&put.row));
+        }
+    }
+}
+
+/// The call whose customer's leg a permit is for.
+fn dialled(changes: &Changes, line: Line) -> Option<&Call> {
+    let Line::Leg(leg) = line else { return None };
+    let calls = changes.calls.iter().map(|(put, _)| &put.row);
+    if leg.leg == LegId::CUSTOMER { calls.into_iter().find(|call| call.id == leg.call) } else { None }
+}
+
+/// A view as it would be for who looks at no hours and counts no lines.
+fn blind(view: &mut CampaignView, sabotage: Option<Sabotage>) {
+    match sabotage {
+        Some(Sabotage::WindowsIgnored) => {
+            let mut campaign = (*view.campaign.row).clone();
+            let mut settings = (*campaign.settings).clone();
+            settings.schedule.windows.clear();
+            campaign.settings = Arc::new(settings);
+            view.campaign.row = Arc::new(campaign);
+        }
+        Some(Sabotage::LinesUncounted) => view.load = Load::default(),
+        _ => {}
     }
 }
 
@@ -103,6 +134,13 @@ fn unlist(candidate: &mut Candidate) {
         if let GuardValue::Number(number) = &mut guard.value {
             number.history.listed = None;
         }
+    }
+}
+
+/// A guard as it would be if nobody had marked the call that lives on its number.
+fn unmark(guard: &mut Guard) {
+    if let GuardValue::Number(number) = &mut guard.value {
+        number.stop = None;
     }
 }
 
@@ -133,13 +171,22 @@ fn force(changes: &mut Changes, stale: &[RowKey]) {
 impl Store for ShakyStore {
     async fn call(&self, id: CallId) -> Result<Snapshot, StoreError> {
         self.before().await?;
-        let read = self.inner.call(id).await;
+        let mut read = self.inner.call(id).await;
+        if self.sabotaged(Sabotage::ListedCallGoesOn)
+            && let Ok(snapshot) = &mut read
+        {
+            snapshot.guards.iter_mut().for_each(unmark);
+        }
         self.hub.point().await;
         read
     }
     async fn campaign(&self, id: CampaignId) -> Result<CampaignView, StoreError> {
         self.before().await?;
-        let read = self.inner.campaign(id).await;
+        let mut read = self.inner.campaign(id).await;
+        let sabotage = self.hub.lock().sabotage;
+        if let Ok(view) = &mut read {
+            blind(view, sabotage);
+        }
         self.hub.point().await;
         read
     }
@@ -151,6 +198,7 @@ impl Store for ShakyStore {
     }
     async fn commit(&self, changes: &Changes) -> Result<Committed, StoreError> {
         self.before().await?;
+        let wanted = changes;
         let mut changes = changes.clone();
         self.twist(&mut changes);
         if self.sabotaged(Sabotage::EffectsBeforeCommit) && !changes.permits.is_empty() {
@@ -162,7 +210,7 @@ impl Store for ShakyStore {
             return Ok(permits);
         }
         let committed = self.write(&mut changes).await?;
-        self.note(&changes);
+        self.note(wanted);
         self.hub.point().await;
         if self.hub.fault(|t| t.store_fails) {
             return Err(StoreError::Unavailable("injected after the write".into()));

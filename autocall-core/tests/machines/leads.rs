@@ -44,6 +44,10 @@ fn call() -> CallId {
     CallId::small(TENANT, 1)
 }
 
+fn tomorrow() -> Callback {
+    Callback { at: NOW + Millis::from_days(1), agent: None }
+}
+
 fn events() -> Vec<(String, LeadEvent)> {
     let mut all = vec![("dialled".to_owned(), LeadEvent::Dialled { call: call() })];
     let outcomes = Outcome::ALL.iter().filter(|o| !matches!(o, Outcome::Abandoned(a) if *a != Abandonment::NobodyFree));
@@ -58,7 +62,7 @@ fn events() -> Vec<(String, LeadEvent)> {
     all.push(("denied for 3 h".into(), LeadEvent::Denied { rule: "hours".into(), until }));
     let never = LeadEvent::Denied { rule: "do_not_call_tenant".into(), until: Timestamp::NEVER };
     all.push(("denied for good: on a do-not-call list".into(), never));
-    let callback = Callback { at: NOW + Millis::from_days(1), agent: None };
+    let callback = tomorrow();
     let thens = [
         ("close", Then::Close),
         ("retry after 2 h", Then::RetryAfterMin(120)),
@@ -89,7 +93,16 @@ fn state(lead: &Lead) -> String {
 fn what(before: &Lead, after: &Lead) -> String {
     let mut words = Vec::new();
     if after.is_open() && after.due_at != before.due_at {
-        words.push(format!("due in {} h", (after.due_at - NOW).ms() as f64 / 3_600_000.0));
+        let minutes = (after.due_at - NOW).ms() / 60_000;
+        words.push(match minutes {
+            0 => "due at once".into(),
+            m if m % 60 == 0 => format!("due in {} h", m / 60),
+            m => format!("due in {m} min"),
+        });
+    } else if matches!(after.state, State::Calling { .. }) && after.due_at != before.due_at {
+        words.push(
+            if after.due_at == Timestamp::NEVER { "the outcome decides" } else { "opens again after the call" }.into(),
+        );
     }
     if after.next_number != before.next_number {
         words.push("next number".into());
@@ -111,19 +124,32 @@ fn what(before: &Lead, after: &Lead) -> String {
 
 pub(crate) fn page_rows() -> Vec<Row> {
     let settings = Settings::default();
-    let states = [
-        State::Open,
-        State::Calling { call: call() },
-        State::Closed { why: Closed::Done },
-        State::Closed { why: Closed::DoNotCall },
+    let dialled = || {
+        let mut lead = lead(State::Open);
+        lead.attempts = 0;
+        lead.handle(&LeadEvent::Dialled { call: call() }, &settings, NOW);
+        lead
+    };
+    let spoken_for = || {
+        let mut lead = dialled();
+        lead.handle(&LeadEvent::Appoint(tomorrow()), &settings, NOW);
+        lead
+    };
+    let starts = [
+        ("open", lead(State::Open)),
+        ("calling", dialled()),
+        ("calling (an agent said: call back tomorrow)", spoken_for()),
+        ("closed: done", lead(State::Closed { why: Closed::Done })),
+        ("closed: donotcall", lead(State::Closed { why: Closed::DoNotCall })),
+        ("closed: byhand", lead(State::Closed { why: Closed::ByHand })),
     ];
     let mut rows = Vec::new();
-    for start in states {
+    for (from, before) in starts {
         for (name, event) in events() {
-            let before = lead(start);
             let mut after = before.clone();
             after.handle(&event, &settings, NOW);
-            rows.push(Row { from: state(&before), event: name, to: state(&after), effects: what(&before, &after) });
+            let to = if after.state == before.state { from.to_owned() } else { state(&after) };
+            rows.push(Row { from: from.into(), event: name, to, effects: what(&before, &after) });
         }
     }
     rows
@@ -131,6 +157,8 @@ pub(crate) fn page_rows() -> Vec<Row> {
 
 pub(crate) fn page() -> String {
     let words = "Somebody to be called, with two numbers, one attempt made, and the retry policy that settings begin \
-                 with. A lead is settled once per call; whatever was decided by hand meanwhile stands.";
+                 with. A lead is settled once per call; what an agent said, or somebody decided by hand, while the \
+                 call ran stands over the outcome's rule. What an agent says about a call never opens a lead that \
+                 must not be called, or that somebody closed by hand.";
     super::table::page("The Lead machine", words, &page_rows())
 }
