@@ -1,0 +1,272 @@
+//! The Lead machine where a table is not enough: what an agent says before the call has settled,
+//! lists, numbers, limits.
+
+use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, TenantId};
+use autocall_core::lead::{Callback, Closed, Lead, LeadEvent, Number, Person, State};
+use autocall_core::settings::{NextNumber, Retry, Settings, Then};
+use autocall_core::{Millis, Outcome, Phone, Priority, Timestamp};
+use std::sync::Arc;
+
+const TENANT: TenantId = TenantId(1);
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn call() -> CallId {
+    CallId::small(TENANT, 1)
+}
+
+fn phone(n: u64) -> Phone {
+    Phone::from_digits(14_155_552_000 + n).expect("valid")
+}
+
+fn hours(n: i64) -> Timestamp {
+    NOW + Millis::from_hours(n)
+}
+
+/// A lead with so many numbers, due now.
+fn lead(numbers: u64) -> Lead {
+    Lead {
+        id: LeadId::small(TENANT, 1),
+        campaign: CampaignId::small(TENANT, 1),
+        list: None,
+        person: Arc::new(Person::default()),
+        person_key: 1,
+        numbers: (1..=numbers).map(|n| Number { phone: phone(n), dropped: false }).collect(),
+        priority: Priority::Normal,
+        order: 1,
+        class: 0,
+        state: State::Open,
+        due_at: NOW,
+        blocked_by: None,
+        attempts: 0,
+        tally: Default::default(),
+        next_number: 0,
+        last: None,
+        last_at: None,
+        callback: None,
+        disposition: None,
+    }
+}
+
+fn dialled(numbers: u64) -> Lead {
+    let mut it = lead(numbers);
+    assert!(it.handle(&LeadEvent::Dialled { call: call() }, &Settings::default(), NOW));
+    it
+}
+
+fn says(then: Then, callback: Option<Callback>) -> LeadEvent {
+    LeadEvent::Disposed { code: "said".into(), then, number_index: 0, callback }
+}
+
+fn settled(outcome: Outcome) -> LeadEvent {
+    LeadEvent::Settled { call: call(), outcome, number_index: 0, rest_until: Timestamp::EPOCH }
+}
+
+/// Handles events one after the other, an hour apart.
+fn after(mut lead: Lead, settings: &Settings, events: &[LeadEvent]) -> Lead {
+    for (n, event) in events.iter().enumerate() {
+        lead.handle(event, settings, hours(n as i64));
+    }
+    lead
+}
+
+#[test]
+fn what_an_agent_says_while_the_call_runs_stands_when_it_settles() {
+    let settings = Settings::default();
+    let at = hours(48);
+    let appointment = Callback { at, agent: Some(AgentId::small(TENANT, 3)) };
+    let back = after(dialled(1), &settings, &[says(Then::Callback, Some(appointment)), settled(Outcome::Connected)]);
+    assert_eq!((back.state, back.due_at, back.callback), (State::Open, at, Some(appointment)));
+
+    let later = after(dialled(1), &settings, &[says(Then::RetryAfterMin(90), None), settled(Outcome::Connected)]);
+    assert_eq!((later.state, later.due_at), (State::Open, NOW + Millis::from_mins(90)));
+
+    let wrong = after(dialled(2), &settings, &[says(Then::WrongNumber, None), settled(Outcome::Connected)]);
+    assert_eq!((wrong.state, wrong.due_at, wrong.number()), (State::Open, hours(1), Some((1, phone(2)))));
+
+    for (then, why) in [(Then::Close, Closed::Done), (Then::DoNotCall, Closed::DoNotCall)] {
+        let shut = after(dialled(1), &settings, &[says(then, None), settled(Outcome::NoAnswer)]);
+        assert_eq!(shut.state, State::Closed { why });
+        assert_eq!(shut.last, Some(Outcome::NoAnswer), "the outcome is still noted");
+    }
+
+    let keep = after(dialled(1), &settings, &[says(Then::Keep, None), settled(Outcome::Connected)]);
+    assert_eq!(keep.state, State::Closed { why: Closed::Done });
+    assert_eq!(keep.disposition.as_deref(), Some("said"));
+}
+
+#[test]
+fn the_same_words_after_the_call_lead_to_the_same_end() {
+    let settings = Settings::default();
+    let at = hours(48);
+    let appointment = Some(Callback { at, agent: None });
+    let said = says(Then::Callback, appointment);
+    let before = after(dialled(1), &settings, &[said.clone(), settled(Outcome::Connected)]);
+    let behind = after(dialled(1), &settings, &[settled(Outcome::Connected), said]);
+    assert_eq!((before.state, before.due_at, before.callback), (behind.state, behind.due_at, behind.callback));
+    let none = after(dialled(1), &settings, &[settled(Outcome::Connected), says(Then::Callback, None)]);
+    assert_eq!((none.state, none.due_at, none.callback), (State::Open, hours(25), None), "a day later without a time");
+}
+
+#[test]
+fn an_appointment_does_not_lift_the_limit_of_attempts() {
+    let mut settings = Settings::default();
+    settings.caps.attempts_max = 1;
+    let appointment = Some(Callback { at: hours(48), agent: None });
+    let back = after(dialled(1), &settings, &[says(Then::Callback, appointment), settled(Outcome::Connected)]);
+    assert_eq!((back.state, back.callback), (State::Closed { why: Closed::AttemptsUsed }, None));
+    let denied = LeadEvent::Denied { rule: "attempts_max".into(), until: Timestamp::NEVER };
+    let used = after(lead(1), &settings, &[denied]);
+    assert_eq!(used.state, State::Closed { why: Closed::AttemptsUsed });
+    assert_eq!(used.blocked_by.as_deref(), Some("attempts_max"));
+}
+
+#[test]
+fn a_lead_that_must_not_be_called_is_not_opened_by_words_about_a_call() {
+    let settings = Settings::default();
+    let appointment = Some(Callback { at: hours(48), agent: None });
+    for why in [Closed::DoNotCall, Closed::NoNumber, Closed::ByHand] {
+        let mut shut = lead(2);
+        shut.state = State::Closed { why };
+        for then in [Then::Close, Then::RetryAfterMin(5), Then::Callback, Then::WrongNumber, Then::Keep] {
+            let it = after(shut.clone(), &settings, &[says(then, appointment)]);
+            assert_eq!(it.state, State::Closed { why }, "{then:?}");
+            assert_eq!(it.callback, None);
+        }
+        let it = after(shut, &settings, &[says(Then::DoNotCall, None)]);
+        assert_eq!(it.state, State::Closed { why: Closed::DoNotCall });
+    }
+    for why in [Closed::DoNotCall, Closed::NoNumber] {
+        let mut shut = lead(1);
+        shut.state = State::Closed { why };
+        let it = after(shut, &settings, &[LeadEvent::Appoint(Callback { at: hours(1), agent: None })]);
+        assert_eq!((it.state, it.callback), (State::Closed { why }, None));
+    }
+}
+
+#[test]
+fn retries_follow_the_outcome_and_its_count() {
+    let mut settings = Settings::default();
+    let retry = Retry { retries_max: 2, delay_min: vec![10, 60], next_number: NextNumber::Next, drop_number: false };
+    settings.retry.0.insert("busy".into(), retry);
+    let mut it = dialled(3);
+    it.handle(&settled(Outcome::Busy), &settings, NOW);
+    assert_eq!((it.due_at, it.number()), (NOW + Millis::from_mins(10), Some((1, phone(2)))));
+    it.handle(&LeadEvent::Dialled { call: call() }, &settings, NOW);
+    assert_eq!((it.attempts, it.due_at, it.blocked_by.clone()), (2, Timestamp::NEVER, None));
+    it.handle(&settled(Outcome::Busy), &settings, NOW);
+    assert_eq!(it.due_at, NOW + Millis::from_mins(60));
+    it.handle(&LeadEvent::Dialled { call: call() }, &settings, NOW);
+    it.handle(&settled(Outcome::Busy), &settings, NOW);
+    assert_eq!(it.state, State::Closed { why: Closed::AttemptsUsed }, "the third time is the last");
+    assert_eq!(it.tally.to_vec(), [(Outcome::Busy, 3)]);
+}
+
+#[test]
+fn a_call_that_never_rang_is_no_attempt() {
+    let settings = Settings::default();
+    let it = after(dialled(1), &settings, &[settled(Outcome::Canceled)]);
+    assert_eq!((it.state, it.attempts, it.due_at), (State::Open, 0, NOW + Millis::from_mins(5)));
+    let other = LeadEvent::Settled {
+        call: CallId::small(TENANT, 2),
+        outcome: Outcome::Canceled,
+        number_index: 0,
+        rest_until: Timestamp::EPOCH,
+    };
+    let it = after(dialled(1), &settings, &[other]);
+    assert!(matches!(it.state, State::Calling { .. }), "another call's end is not this one's: {it:?}");
+    assert_eq!(it.attempts, 1);
+}
+
+#[test]
+fn a_number_rests_whatever_the_policy_says() {
+    let settings = Settings::default();
+    let event = LeadEvent::Settled { call: call(), outcome: Outcome::Busy, number_index: 0, rest_until: hours(30) };
+    assert_eq!(after(dialled(1), &settings, std::slice::from_ref(&event)).due_at, hours(30));
+    let said = after(dialled(1), &settings, &[says(Then::RetryAfterMin(1), None), event]);
+    assert_eq!(said.due_at, hours(30), "whatever an agent says, too");
+}
+
+#[test]
+fn the_last_number_gone_closes_the_lead() {
+    let settings = Settings::default();
+    let it = after(dialled(1), &settings, &[settled(Outcome::InvalidNumber)]);
+    assert_eq!((it.state, it.number()), (State::Closed { why: Closed::NoNumber }, None));
+    let it = after(dialled(2), &settings, &[settled(Outcome::InvalidNumber)]);
+    assert_eq!((it.state, it.number()), (State::Open, Some((1, phone(2)))));
+    let it = after(lead(1), &settings, &[says(Then::WrongNumber, None)]);
+    assert_eq!(it.state, State::Closed { why: Closed::NoNumber });
+}
+
+#[test]
+fn a_listed_number_is_left_out_and_the_last_one_closes_the_lead() {
+    let settings = Settings::default();
+    let listed = |n| LeadEvent::Listed { phone: phone(n) };
+    let it = after(lead(2), &settings, &[listed(1)]);
+    assert_eq!((it.state, it.number()), (State::Open, Some((1, phone(2)))));
+    let second = after(lead(2), &settings, &[listed(2)]);
+    assert_eq!((second.state, second.number(), second.next_number), (State::Open, Some((0, phone(1))), 0));
+    let both = after(lead(2), &settings, &[listed(1), listed(2)]);
+    assert_eq!((both.state, both.due_at), (State::Closed { why: Closed::DoNotCall }, Timestamp::NEVER));
+    let other = after(lead(2), &settings, &[listed(7)]);
+    assert_eq!(other, lead(2));
+}
+
+#[test]
+fn opening_by_hand_skips_dropped_numbers_and_needs_one() {
+    let settings = Settings::default();
+    let mut it = lead(2);
+    (it.state, it.numbers[0].dropped) = (State::Closed { why: Closed::AttemptsUsed }, true);
+    it.blocked_by = Some("attempts_max".into());
+    let opened = after(it.clone(), &settings, &[LeadEvent::Reopen]);
+    assert_eq!((opened.state, opened.due_at, opened.next_number), (State::Open, NOW, 1));
+    assert_eq!(opened.blocked_by, None);
+    it.numbers[1].dropped = true;
+    assert_eq!(after(it.clone(), &settings, &[LeadEvent::Reopen]), it);
+    let open = lead(2);
+    assert_eq!(after(open.clone(), &settings, &[LeadEvent::Reopen]), open, "an open lead stays as it is");
+    let running = dialled(2);
+    assert_eq!(after(running.clone(), &settings, &[LeadEvent::Reopen]), running);
+}
+
+#[test]
+fn numbers_are_taken_round_and_round() {
+    let mut it = lead(3);
+    it.next_number = 2;
+    assert_eq!(it.number(), Some((2, phone(3))));
+    it.numbers[2].dropped = true;
+    assert_eq!(it.number(), Some((0, phone(1))), "the first that is left");
+    it.numbers[0].dropped = true;
+    assert_eq!(it.number(), Some((1, phone(2))));
+    it.numbers[1].dropped = true;
+    assert_eq!(it.number(), None);
+}
+
+#[test]
+fn a_denial_keeps_an_open_lead_waiting_and_no_other() {
+    let settings = Settings::default();
+    let denied = |rule: &str, until| LeadEvent::Denied { rule: rule.into(), until };
+    let it = after(lead(1), &settings, &[denied("hours", hours(3))]);
+    assert_eq!((it.state, it.due_at, it.blocked_by.as_deref()), (State::Open, hours(3), Some("hours")));
+    let stays = after(lead(1), &settings, &[denied("do_not_call_tenant", hours(3))]);
+    assert_eq!((stays.state, stays.due_at), (State::Open, hours(3)), "a listing that ends");
+    for (rule, why) in [("do_not_call_campaign", Closed::DoNotCall), ("no_number", Closed::NoNumber)] {
+        let it = after(lead(1), &settings, &[denied(rule, Timestamp::NEVER)]);
+        assert_eq!((it.state, it.due_at), (State::Closed { why }, Timestamp::NEVER));
+    }
+    let waits = after(lead(1), &settings, &[denied("rules_unknown", Timestamp::NEVER)]);
+    assert_eq!((waits.state, waits.due_at), (State::Open, Timestamp::NEVER), "only a change can help");
+    let running = dialled(1);
+    assert_eq!(after(running.clone(), &settings, &[denied("hours", hours(3))]), running);
+}
+
+#[test]
+fn names_are_joined_without_blanks_at_the_ends() {
+    let name = |first: &str, last: &str| {
+        let person = Person { first_name: first.into(), last_name: last.into(), ..Person::default() };
+        person.name().expose().to_owned()
+    };
+    assert_eq!(
+        (name("Ann", "Lee"), name("Ann", ""), name("", "Lee"), name("", "")),
+        ("Ann Lee".into(), "Ann".into(), "Lee".into(), String::new())
+    );
+}

@@ -1,0 +1,268 @@
+//! One story for every outcome that a call can have, and what its record says.
+
+use autocall_core::call::{
+    Call, CallPlan, Context, Effect, End, EndCause, Event, FreeAgent, LegFacts, Press, Record, Stop, Verdict,
+};
+use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, TenantId};
+use autocall_core::outcome::{Abandonment, Outcome};
+use autocall_core::script::Audio;
+use autocall_core::settings::{OnMachine, Settings, TransferMode};
+use autocall_core::{Millis, Phone, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+const TENANT: TenantId = TenantId(1);
+const T0: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn at(s: i64) -> Timestamp {
+    T0 + Millis::from_secs(s)
+}
+
+fn agent(n: u128) -> AgentId {
+    AgentId::small(TENANT, n)
+}
+
+/// A call on its way, with what the campaign says.
+struct Story {
+    call: Call,
+    settings: Settings,
+    free: Vec<FreeAgent>,
+}
+
+impl Story {
+    fn new(mode: TransferMode, agentless: bool) -> Story {
+        let plan = CallPlan {
+            campaign: CampaignId::small(TENANT, 1),
+            lead: LeadId::small(TENANT, 1),
+            attempt: 2,
+            to: Phone::from_digits(14_155_552_001).expect("valid"),
+            number_index: 0,
+            from: Phone::from_digits(14_155_550_101).expect("valid"),
+            account: "1".into(),
+            class: 0,
+            name: "John".into(),
+            mode,
+            agentless,
+            voicemail_allowed: true,
+            abandonment_allowed: true,
+            for_agent: None,
+            ring_ms_max: 25_000,
+            evidence: Some("because".into()),
+        };
+        let settings = Settings {
+            abandonment: Some(Audio::say("sorry")),
+            voicemail: Some(Audio::say("hello")),
+            message: Some(Audio::say("news")),
+            ..Settings::default()
+        };
+        Story { call: Call::new(CallId::small(TENANT, 1), Arc::new(plan), T0), settings, free: Vec::new() }
+    }
+
+    fn on_demand() -> Story {
+        Story::new(TransferMode::OnDemand, false)
+    }
+
+    /// With these agents free from now on.
+    fn free(mut self, agents: &[u128]) -> Story {
+        self.free = agents.iter().map(|&n| FreeAgent { agent: agent(n), standing: true }).collect();
+        self
+    }
+
+    fn on(mut self, s: i64, event: Event) -> Story {
+        let free = std::mem::take(&mut self.free);
+        let effects = self.call.handle(&event, &Context { settings: &self.settings, free: &free }, at(s));
+        // Whom the call holds is not free any more.
+        let held =
+            |a: &FreeAgent| effects.iter().any(|e| matches!(e, Effect::Agent { agent, .. } if *agent == a.agent));
+        self.free = free.into_iter().filter(|a| !held(a)).collect();
+        self
+    }
+
+    fn told(self, s: i64, leg: u8, fill: impl FnOnce(&mut LegFacts)) -> Story {
+        let mut facts = LegFacts::default();
+        fill(&mut facts);
+        self.on(s, Event::Facts { leg, facts })
+    }
+
+    /// Placed, rings at 3, is picked up at 8 and heard out until 10.
+    fn answered(self, verdict: Verdict) -> Story {
+        self.told(1, 0, |f| f.provider = Some("CA0".into()))
+            .told(3, 0, |f| f.ringing_at = Some(at(3)))
+            .told(8, 0, |f| f.answered_at = Some(at(8)))
+            .told(10, 0, |f| f.verdict = Some((verdict, at(10))))
+    }
+
+    fn ended(self, s: i64, leg: u8, cause: EndCause) -> Story {
+        self.told(s, leg, |f| f.end = Some(End { cause, at: at(s) }))
+    }
+
+    fn tick(self, s: i64) -> Story {
+        self.on(s, Event::Tick)
+    }
+
+    /// Lets so much time pass that everything has settled.
+    fn record(self) -> Record {
+        let story = self.tick(3_600).tick(7_200).tick(20_000).tick(40_000);
+        story.call.record().unwrap_or_else(|| panic!("not settled: {:?}", story.call))
+    }
+}
+
+fn unanswered(cause: EndCause) -> Story {
+    Story::on_demand()
+        .told(1, 0, |f| f.provider = Some("CA0".into()))
+        .told(3, 0, |f| f.ringing_at = Some(at(3)))
+        .ended(12, 0, cause)
+}
+
+/// A person, whom agent 1 has taken up.
+fn connected() -> Story {
+    Story::on_demand()
+        .free(&[1])
+        .answered(Verdict::Human)
+        .told(12, 1, |f| f.answered_at = Some(at(12)))
+        .told(13, 1, |f| f.accepted = Some(Press { at: at(13), key: '1' }))
+        .told(14, 1, |f| f.joined_at = Some(at(14)))
+}
+
+fn stories() -> Vec<(Outcome, Story)> {
+    let mut leaves_messages = Story::on_demand();
+    leaves_messages.settings.amd.machine = OnMachine::LeaveMessage;
+    let rung = || Story::on_demand().told(1, 0, |f| f.provider = Some("CA0".into()));
+    vec![
+        (Outcome::Connected, connected().ended(60, 0, EndCause::Completed).ended(60, 1, EndCause::Completed)),
+        (
+            Outcome::Connected,
+            Story::new(TransferMode::Standing, false)
+                .free(&[1])
+                .answered(Verdict::Human)
+                .told(11, 0, |f| f.joined_agent_at = Some(at(11)))
+                .ended(60, 0, EndCause::Completed),
+        ),
+        (
+            Outcome::Abandoned(Abandonment::NobodyFree),
+            Story::on_demand().answered(Verdict::Human).tick(12).ended(20, 0, EndCause::Completed),
+        ),
+        (
+            Outcome::Abandoned(Abandonment::HungUpWaiting),
+            Story::on_demand().answered(Verdict::Human).ended(11, 0, EndCause::Completed),
+        ),
+        (
+            Outcome::Abandoned(Abandonment::HungUpDuringOffer),
+            Story::on_demand().free(&[1]).answered(Verdict::Human).ended(13, 0, EndCause::Completed).ended(
+                14,
+                1,
+                EndCause::Canceled,
+            ),
+        ),
+        (
+            Outcome::Abandoned(Abandonment::Stopped),
+            Story::on_demand().answered(Verdict::Human).on(11, Event::Stop(Stop::Listed)).ended(
+                12,
+                0,
+                EndCause::Completed,
+            ),
+        ),
+        (
+            Outcome::AgentUnavailable,
+            Story::on_demand()
+                .free(&[1, 2, 3, 4])
+                .answered(Verdict::Human)
+                .ended(12, 1, EndCause::Busy)
+                .ended(13, 2, EndCause::NoAnswer)
+                .ended(14, 3, EndCause::Canceled)
+                .ended(30, 0, EndCause::Completed),
+        ),
+        (
+            Outcome::MessagePlayed,
+            Story::new(TransferMode::OnDemand, true)
+                .answered(Verdict::Human)
+                .told(25, 0, |f| f.message_end_at = Some(at(25)))
+                .ended(26, 0, EndCause::Completed),
+        ),
+        (
+            Outcome::VoicemailLeft,
+            leaves_messages.answered(Verdict::MachineBeep).told(11, 0, |f| f.message_at = Some(at(11))).ended(
+                40,
+                0,
+                EndCause::Completed,
+            ),
+        ),
+        (Outcome::Machine, Story::on_demand().answered(Verdict::MachineGreeting).ended(12, 0, EndCause::Completed)),
+        (Outcome::Fax, Story::on_demand().answered(Verdict::Fax).ended(12, 0, EndCause::Completed)),
+        (Outcome::Busy, unanswered(EndCause::Busy)),
+        (Outcome::NoAnswer, unanswered(EndCause::NoAnswer)),
+        (Outcome::InvalidNumber, unanswered(EndCause::InvalidNumber)),
+        (Outcome::Unreachable, unanswered(EndCause::Failed)),
+        (Outcome::RefusedByCarrier, unanswered(EndCause::Refused)),
+        (Outcome::Blocked, unanswered(EndCause::Blocked)),
+        (Outcome::Canceled, rung().on(2, Event::Stop(Stop::Person)).ended(3, 0, EndCause::Canceled)),
+        (
+            Outcome::Lost,
+            (0..3).fold(Story::on_demand(), |story, n| {
+                story.tick(20 + n * 60).on(21 + n * 60, Event::NotFound { leg: 0 })
+            }),
+        ),
+    ]
+}
+
+#[test]
+fn every_outcome_has_a_story_that_ends_so() {
+    let mut reached = BTreeSet::new();
+    for (wanted, story) in stories() {
+        let record = story.record();
+        assert_eq!(record.outcome, wanted);
+        assert_eq!((record.attempt, record.evidence.as_deref()), (2, Some("because")));
+        assert_eq!(record.dialled_at, T0);
+        reached.insert(wanted);
+    }
+    let missing: Vec<_> = Outcome::ALL.iter().filter(|o| !reached.contains(o)).collect();
+    assert!(missing.is_empty(), "no story ends as {missing:?}");
+}
+
+#[test]
+fn the_record_of_a_conversation_has_its_times() {
+    let record = connected().ended(60, 0, EndCause::Completed).ended(61, 1, EndCause::Completed).record();
+    assert_eq!((record.ringing_at, record.answered_at), (Some(at(3)), Some(at(8))));
+    assert_eq!((record.verdict_at, record.connected_at, record.ended_at), (Some(at(10)), Some(at(14)), at(60)));
+    assert_eq!((record.agent, record.passed), (Some(agent(1)), 0));
+    assert_eq!((record.wait_ms(), record.talk_ms()), (Some(4_000), 46_000));
+    assert_eq!(record.settled_at, at(61), "a conversation is certain: nothing is waited for");
+}
+
+#[test]
+fn a_phone_that_has_rung_for_fifteen_seconds_was_not_answered_whoever_let_go() {
+    let story = |stopped: i64| {
+        Story::on_demand()
+            .told(1, 0, |f| f.provider = Some("CA0".into()))
+            .told(3, 0, |f| f.ringing_at = Some(at(3)))
+            .on(stopped, Event::Stop(Stop::Listed))
+            .ended(stopped, 0, EndCause::Canceled)
+            .record()
+            .outcome
+    };
+    assert_eq!(story(17), Outcome::Canceled);
+    assert_eq!(story(18), Outcome::NoAnswer);
+    // Pacing waits for the fifteen seconds by itself.
+    let paced = Story::on_demand()
+        .told(1, 0, |f| f.provider = Some("CA0".into()))
+        .told(3, 0, |f| f.ringing_at = Some(at(3)))
+        .on(10, Event::Stop(Stop::Pacing));
+    assert_eq!(paced.call.stage.name(), "dialing");
+    let paced = paced.on(18, Event::Stop(Stop::Pacing));
+    assert_eq!(paced.call.stage.name(), "closing");
+    assert_eq!(paced.ended(19, 0, EndCause::Canceled).record().outcome, Outcome::NoAnswer);
+}
+
+#[test]
+fn the_next_agent_is_asked_until_so_many_have_let_it_pass() {
+    let story = Story::on_demand().free(&[1, 2, 3, 4]).answered(Verdict::Human);
+    assert_eq!(story.call.holds(), Some(agent(1)));
+    let story = story.ended(12, 1, EndCause::Busy);
+    assert_eq!(story.call.holds(), Some(agent(2)));
+    let story = story.on(13, Event::Answered { agent: agent(2), accept: false });
+    assert_eq!(story.call.holds(), Some(agent(3)));
+    let story = story.ended(14, 3, EndCause::NoAnswer);
+    assert_eq!((story.call.holds(), story.call.stage.name()), (None, "message"), "three were asked, as settings say");
+    assert_eq!(story.call.passed.to_vec(), [agent(1), agent(2), agent(3)]);
+    assert_eq!(story.ended(20, 0, EndCause::Completed).ended(20, 2, EndCause::Completed).record().passed, 3);
+}
