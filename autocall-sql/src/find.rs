@@ -207,8 +207,9 @@ impl<B: Backend> SqlStore<B> {
             return Ok(agents);
         }
         let standing = i64::from(call.plan.mode == TransferMode::Standing);
-        if let Some(id) = call.plan.for_agent {
-            if held != Some(id) && !call.passed.contains(&id) {
+        // Others are asked once the one for whom the call was made has let it pass.
+        if let Some(id) = call.plan.for_agent.filter(|id| !call.passed.contains(id)) {
+            if held != Some(id) {
                 add(tx.rows(one, &[tenant, id.key().into(), 1i64.into(), standing.into()]).await?)?;
             }
         } else if !pools.is_empty() {
