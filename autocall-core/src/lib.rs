@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod call;
 pub mod campaign;
+pub mod cost;
 pub mod engine;
 pub mod id;
 pub mod import;

@@ -55,6 +55,8 @@ pub enum Role {
     Customer,
     /// The agent who takes the call. Starts the room; ends it on leaving.
     Agent,
+    /// Somebody whom an agent brought in. Starts the room; leaving it ends it for nobody.
+    Third,
     /// An agent's standing leg. Starts the room; outlives the customers who come and go.
     Standing,
 }
@@ -156,6 +158,7 @@ impl Script {
             Script::Wait => "wait",
             Script::Join { role: Role::Customer, .. } => "join as customer",
             Script::Join { role: Role::Agent, .. } => "join as agent",
+            Script::Join { role: Role::Third, .. } => "join as a third",
             Script::Join { role: Role::Standing, .. } => "stand by",
             Script::Whisper { .. } => "whisper",
             Script::Message { kind: MessageKind::Voicemail, .. } => "voicemail message",

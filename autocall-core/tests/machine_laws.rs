@@ -2,7 +2,7 @@
 
 use autocall_core::agent::{Address, Agent, AgentEvent, Hold, State, Status};
 use autocall_core::call::{
-    Call, CallPlan, Context, Effect, End, EndCause, Event, FreeAgent, LegFacts, Press, Stage, Stop, Verdict,
+    Call, CallPlan, Context, Effect, End, EndCause, Event, FreeAgent, LegFacts, Onward, Press, Stage, Stop, Verdict,
 };
 use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, PoolId, TenantId};
 use autocall_core::script::{Audio, Script};
@@ -86,7 +86,8 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 prop_compose! {
     fn facts()(
         provider in prop::option::of("[AB]{1,2}"),
-        times in prop::collection::vec(prop::option::weighted(0.3, instant()), 10),
+        times in prop::collection::vec(prop::option::weighted(0.3, instant()), 12),
+        agents in (1..4_u128, 1..4_u128),
         verdict in prop::option::of((verdict(), instant())),
         key in prop::option::of((prop::sample::select(vec!['1', '5', '#']), instant())),
         end in prop::option::of(end()),
@@ -102,6 +103,8 @@ prop_compose! {
             joined_at: times[4],
             joined_agent_at: times[5],
             left_at: times[6],
+            guest: times[10].map(|at| (at, agent_id(agents.0))),
+            left: times[11].map(|at| (at, agent_id(agents.1))),
             message_at: times[7],
             message_end_at: times[8],
             opted_out_at: times[9],
@@ -253,6 +256,15 @@ fn the_stories_of_the_order_law_reach_many_outcomes() {
     assert!(seen.iter().any(|s| s.starts_with("abandoned")), "{seen:?}");
 }
 
+fn onward() -> impl Strategy<Value = Onward> {
+    let to = || Address::Phone(Phone::from_e164("+13055550171").expect("a number"));
+    prop_oneof![
+        (1..4u128, any::<bool>()).prop_map(|(n, standing)| Onward::Agent { agent: agent_id(n), standing }),
+        Just(Onward::Outside(to())),
+        prop::option::of(1..4u128).prop_map(move |n| Onward::Consult { to: to(), agent: n.map(agent_id) }),
+    ]
+}
+
 fn any_event() -> impl Strategy<Value = (i64, Event, usize)> {
     let stops = prop::sample::select(vec![Stop::Listed, Stop::Campaign, Stop::Pacing, Stop::Person]);
     let event = prop_oneof![
@@ -262,6 +274,8 @@ fn any_event() -> impl Strategy<Value = (i64, Event, usize)> {
         1 => (1..3u128, any::<bool>()).prop_map(|(n, accept)| Event::Answered { agent: agent_id(n), accept }),
         1 => (1..3u128).prop_map(|n| Event::AgentGone { agent: agent_id(n) }),
         1 => stops.prop_map(Event::Stop),
+        1 => onward().prop_map(Event::HandOn),
+        1 => prop::sample::select(vec![Event::HandOver, Event::DropVoicemail]),
         3 => Just(Event::Tick),
     ];
     (1..20i64, event, 0..3usize)
@@ -284,23 +298,26 @@ proptest! {
         let mut call = call(mode);
         let free = [FreeAgent { agent: agent_id(1), standing: true }, FreeAgent { agent: agent_id(2), standing: true }];
         let (mut now, mut offered, mut settled) = (0, 0u8, 0);
-        let mut held = None;
+        let mut held = std::collections::BTreeSet::new();
         let mut check = |call: &Call, effects: &[Effect]| {
             for effect in effects {
                 match effect {
-                    Effect::Offer { leg, .. } => {
+                    Effect::Offer { leg, .. } | Effect::Bring { leg } => {
                         assert!(*leg > offered, "leg {leg} offered twice");
                         offered = *leg;
                     }
-                    Effect::Agent { agent, event: AgentEvent::Hold { .. } } => held = Some(*agent),
+                    Effect::Agent { agent, event: AgentEvent::Hold { .. } } => {
+                        held.insert(*agent);
+                    }
                     Effect::Agent { agent, event: AgentEvent::Release { .. } } => {
-                        assert_eq!(held.take(), Some(*agent), "released whom it does not hold");
+                        assert!(held.remove(agent), "released whom it does not hold");
                     }
                     Effect::Settle { .. } => settled += 1,
                     _ => {}
                 }
             }
-            assert_eq!(held, call.holds());
+            assert!(call.holds().is_none_or(|agent| held.contains(&agent)));
+            assert!(held.len() <= 2 && (call.consulted().is_some() || held.len() == usize::from(call.holds().is_some())));
             assert!(settled <= 1);
         };
         for (pause, event, n) in events {

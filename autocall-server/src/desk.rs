@@ -1,5 +1,5 @@
-//! What can be done to a call that runs, beyond the core's own steps: hold, transfer onward,
-//! listen in, pause a recording. Each carrier does what it can.
+//! What can be done to a call that runs, beyond the core's own steps: hold, listen in, pause a
+//! recording. Each carrier does what it can.
 
 use crate::http::problem::{Answer, Problem};
 use async_trait::async_trait;
@@ -25,17 +25,8 @@ pub enum Step {
     Hold(bool),
     /// Mutes themselves, or not.
     Mute(bool),
-    /// Hands the customer on to somebody else; with `consult` the agent talks to them first.
-    Transfer {
-        /// Whom.
-        to: Address,
-        /// Whether the agent stays to talk first.
-        consult: bool,
-    },
-    /// Leaves the consulted person and the customer together.
-    CompleteTransfer,
-    /// Plays the campaign's voicemail message to the customer's leg and lets the agent go.
-    DropVoicemail,
+    /// Keeps the room going when the agent leaves it in a moment: a comfort, not a condition.
+    KeepRoom,
     /// Starts, pauses (or goes on with) or stops the recording.
     Recording(Tape),
     /// A supervisor joins.
@@ -80,8 +71,7 @@ impl Desk for NoDesk {
         Err(Problem::not_by_carrier(match step {
             Step::Hold(_) => "put people on hold",
             Step::Mute(_) => "mute agents",
-            Step::Transfer { .. } | Step::CompleteTransfer => "hand calls on",
-            Step::DropVoicemail => "drop a message by hand",
+            Step::KeepRoom => "keep a room",
             Step::Recording(_) => "record",
             Step::Join { .. } => "let others join",
         }))

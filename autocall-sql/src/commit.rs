@@ -359,11 +359,13 @@ impl<B: Backend> SqlStore<B> {
             args.extend([leads.open, leads.calling, leads.closed].map(Value::from));
             args.push(sum.wake_at.into());
             args.push(Value::Json(ledger));
+            args.push(sum.spent_micros.into());
             tx.run(
                 "UPDATE campaign_totals SET dialing = dialing + $3, waiting = waiting + $4, \
                  offering = offering + $5, bridged = bridged + $6, message = message + $7, closing = closing + $8, \
                  open = open + $9, calling = calling + $10, closed = closed + $11, \
-                 due_at = COALESCE($12, due_at), ledger = COALESCE($13, ledger) \
+                 due_at = COALESCE($12, due_at), ledger = COALESCE($13, ledger), \
+                 spent_micros = spent_micros + $14 \
                  WHERE tenant = $1 AND campaign = $2",
                 &args,
             )

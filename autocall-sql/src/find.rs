@@ -29,8 +29,8 @@ const PENDING_MAX: i64 = 20_000;
 /// Most agents of one pool that a view holds.
 const AGENTS_MAX: i64 = 10_000;
 
-/// Counts of a campaign, from `dialing` … `closed` at column `c`.
-pub(crate) fn totals(row: &Row, c: usize) -> Result<(Load, LeadCounts), SqlError> {
+/// Counts of a campaign, from `dialing` … `spent_micros` at column `c`.
+pub(crate) fn totals(row: &Row, c: usize) -> Result<(Load, LeadCounts, i64), SqlError> {
     let n = |i: usize| row.int(c + i);
     let load = Load {
         dialing: n(0)? as i32,
@@ -40,11 +40,11 @@ pub(crate) fn totals(row: &Row, c: usize) -> Result<(Load, LeadCounts), SqlError
         message: n(4)? as i32,
         closing: n(5)? as i32,
     };
-    Ok((load, LeadCounts { open: n(6)?, calling: n(7)?, closed: n(8)? }))
+    Ok((load, LeadCounts { open: n(6)?, calling: n(7)?, closed: n(8)? }, n(9)?))
 }
 /// The columns that [`totals`] reads.
 pub(crate) const TOTALS: &str =
-    "t.dialing, t.waiting, t.offering, t.bridged, t.message, t.closing, t.open, t.calling, t.closed";
+    "t.dialing, t.waiting, t.offering, t.bridged, t.message, t.closing, t.open, t.calling, t.closed, t.spent_micros";
 
 #[async_trait]
 impl<B: Backend> Store for SqlStore<B> {
@@ -259,10 +259,10 @@ impl<B: Backend> SqlStore<B> {
         let args = [tenant.into(), id.key().into()];
         let sql = format!("SELECT {TOTALS}, t.ledger FROM campaign_totals t WHERE t.tenant = $1 AND t.campaign = $2");
         let row = tx.row(&sql, &args).await?.ok_or_else(|| missing("campaign"))?;
-        let (load, leads) = totals(&row, 0)?;
+        let (load, leads, spent_micros) = totals(&row, 0)?;
         let settings = &campaign.settings;
-        let ledger = match row.text_opt(9)? {
-            Some(_) => row.json(9)?,
+        let ledger = match row.text_opt(10)? {
+            Some(_) => row.json(10)?,
             None => Ledger::new(DayKey::with_offset(Timestamp::EPOCH, 0), &settings.pacing.ledger),
         };
         let pool_ids = &settings.transfer.pools;
@@ -281,7 +281,7 @@ impl<B: Backend> SqlStore<B> {
         let caller_ids = settings.caller_ids.iter().filter_map(|&p| guards.remove(&GuardKey::CallerId(p))).collect();
         let next_due = self.next_due(&mut *tx, id).await?;
         let campaign = Versioned { row: campaign, version };
-        Ok(CampaignView { campaign, load, leads, ledger, dials, pools, calls, caller_ids, next_due })
+        Ok(CampaignView { campaign, load, leads, ledger, spent_micros, dials, pools, calls, caller_ids, next_due })
     }
 
     async fn pool_view(

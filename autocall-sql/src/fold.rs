@@ -90,6 +90,8 @@ pub struct Sum {
     pub load: Load,
     /// Leads by state.
     pub leads: LeadCounts,
+    /// What settled calls cost, millionths.
+    pub spent_micros: i64,
     /// The ledger's changes, in the order of the commits.
     pub ledger: Vec<LedgerDelta>,
     /// When to look at the campaign again.
@@ -259,6 +261,7 @@ impl Fold {
             let sum = self.writes.totals.entry(*campaign).or_default();
             sum.load.add(&tally.load, 1);
             sum.leads.add(&tally.leads, 1);
+            sum.spent_micros += tally.spent_micros;
             sum.ledger.extend(tally.ledger.iter().copied());
         }
         for &(campaign, at) in &c.wakes {

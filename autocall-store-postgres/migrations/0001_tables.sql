@@ -49,6 +49,7 @@ CREATE TABLE campaign_totals (
     open       bigint NOT NULL DEFAULT 0,
     calling    bigint NOT NULL DEFAULT 0,
     closed     bigint NOT NULL DEFAULT 0,
+    spent_micros bigint NOT NULL DEFAULT 0,
     ledger     jsonb,
     PRIMARY KEY (tenant, campaign),
     FOREIGN KEY (tenant, campaign) REFERENCES campaigns (tenant, id)

@@ -49,6 +49,7 @@ CREATE TABLE campaign_totals (
     open       INTEGER NOT NULL DEFAULT 0,
     calling    INTEGER NOT NULL DEFAULT 0,
     closed     INTEGER NOT NULL DEFAULT 0,
+    spent_micros INTEGER NOT NULL DEFAULT 0,
     ledger     TEXT,
     PRIMARY KEY (tenant, campaign),
     FOREIGN KEY (tenant, campaign) REFERENCES campaigns (tenant, id)

@@ -12,6 +12,8 @@ pub mod account;
 mod ear;
 pub mod form;
 mod midcall;
+pub mod pins;
+pub mod reception;
 pub mod render;
 pub mod rest;
 pub mod signature;
@@ -22,6 +24,7 @@ pub mod webhook;
 
 pub use account::{Account, Accounts, Auth, FixedAccounts};
 pub use ear::{EngineEar, Give, Recordings};
+pub use reception::Reception;
 pub use midcall::{Recording, Supervision};
 pub use telephony::{ClockFn, Twilio};
 pub use urls::Urls;

@@ -1,10 +1,9 @@
-//! What people do to a call while it runs: hold, mute, listen in, coach, barge, bring in a third
-//! party, drop a message, control a recording.
+//! What people do to a call while it runs: hold, mute, listen in, coach, barge, control a recording.
+//! Handing it on and leaving a message are steps of the call itself (`autocall_core::engine`).
 //!
 //! Holds and mutes always name one participant: aimed at a conference they would hold everybody.
 
 use crate::account::Account;
-use crate::render::{Setting, render};
 use crate::rest::{AddParticipant, ChangeParticipant, Fault, RecordingState};
 use crate::telephony::{Twilio, address};
 use crate::urls::{Route, Subject, room_name};
@@ -12,7 +11,7 @@ use autocall_core::Phone;
 use autocall_core::agent::Address;
 use autocall_core::call::ProviderRef;
 use autocall_core::ports::{DialError, Line, TelephonyError};
-use autocall_core::script::{Audio, MessageKind, Room, Script};
+use autocall_core::script::Room;
 use std::sync::Arc;
 
 /// How a supervisor is in a call.
@@ -98,36 +97,13 @@ impl Twilio {
             .await
     }
 
-    /// Rings a third party and lets them into the room (a consultation, or a transfer onward).
-    /// `label` is theirs alone in this room.
+    /// Keeps the room going when this participant leaves it, even if they would otherwise end it.
+    /// Without it the others are put out and come back a moment later.
     ///
     /// # Errors
-    /// Refused, or in doubt: then [`Twilio::participants`] tells whether the label is there.
-    pub async fn bring_in(
-        &self,
-        account: &str,
-        room: Room,
-        to: &Address,
-        show: Phone,
-        label: &str,
-    ) -> Result<ProviderRef, DialError> {
-        let add = joining(to, show)
-            .with("Label", label)
-            .with("StartConferenceOnEnter", "true")
-            .with("EndConferenceOnExit", "false");
-        self.add(account, room, add).await
-    }
-
-    /// Lets a participant leave without ending the room for the others, even if they would
-    /// otherwise end it: the room is told first, then they are let go. Needed before an agent
-    /// leaves whose third party has not answered yet.
-    ///
-    /// # Errors
-    /// [`TelephonyError::NotUp`] if they are not in the room. If the first step fails nobody leaves.
-    pub async fn slip_out(&self, account: &str, room: Room, who: &ProviderRef) -> Result<(), TelephonyError> {
-        self.change(account, room, who, &ChangeParticipant { ends_on_exit: Some(false), ..Default::default() }).await?;
-        let account = self.account(account).await?;
-        self.client.end_call(&account, &who.0).await.map(drop).map_err(Fault::into_telephony_error)
+    /// [`TelephonyError::NotUp`] if they are not in the room.
+    pub async fn keep_room(&self, account: &str, room: Room, who: &ProviderRef) -> Result<(), TelephonyError> {
+        self.change(account, room, who, &ChangeParticipant { ends_on_exit: Some(false), ..Default::default() }).await
     }
 
     /// The labels and calls of those in a room.
@@ -142,24 +118,6 @@ impl Twilio {
         let account = self.account(account).await?;
         let conference = self.conference(&account, room).await?;
         self.client.participants(&account, &conference).await.map_err(Fault::into_telephony_error)
-    }
-
-    /// Plays a recorded message to a line (a voicemail, by the agent's button) and ends it after.
-    ///
-    /// # Errors
-    /// [`TelephonyError::NotUp`] if the line is over.
-    pub async fn drop_message(
-        &self,
-        account: &str,
-        line: Line,
-        leg: &ProviderRef,
-        audio: &Audio,
-    ) -> Result<(), TelephonyError> {
-        let account = self.account(account).await?;
-        let script = Script::Message { kind: MessageKind::Voicemail, audio: audio.clone(), opt_out: None };
-        let text = render(&script, &Setting::new(&self.urls, line));
-        let done = self.client.update_call(&account, &leg.0, &[("Twiml", &text)]).await;
-        done.map(drop).map_err(Fault::into_telephony_error)
     }
 
     /// Starts recording a line.

@@ -13,9 +13,10 @@ pub struct Setting<'a> {
     pub urls: &'a Urls,
     /// Whose script it is.
     pub line: Line,
-    /// How often the line has come back from its room; tells labels apart, and drops the hold
-    /// music once that was a failure.
+    /// How often the line has come back from its room; tells labels apart.
     pub again: u8,
+    /// Without the hold music: the room could not be established with it.
+    pub silent: bool,
     /// Whether the person has been asked about recording, and agreed.
     pub consent: Option<bool>,
     /// What the jitter buffer of a room is: `small` adds the least delay.
@@ -39,6 +40,7 @@ impl<'a> Setting<'a> {
             urls,
             line,
             again: 0,
+            silent: false,
             consent: None,
             jitter_buffer: "small",
             recording_notice: RECORDING_NOTICE,
@@ -126,11 +128,16 @@ fn join(room: Room, role: Role, hold: &Audio, recording: RecordingMode, at: &Set
         // Alone in the room until an agent comes; the room ends with the call.
         (Role::Customer, Room::Call(_)) => (false, true),
         // A guest in the agent's room, which outlives every guest.
-        (Role::Customer, Room::Agent(_)) | (Role::Standing, _) => (true, false),
+        // Leaving ends nothing for those who stay.
+        (Role::Customer, Room::Agent(_)) | (Role::Standing | Role::Third, _) => (true, false),
         (Role::Agent, _) => (true, true),
     };
-    let action =
-        at.url(Route::After, &format!("n={}{}", at.again, if matches!(room, Room::Agent(_)) { "&r=a" } else { "" }));
+    // The address says whose room it left.
+    let whose = match room {
+        Room::Agent(agent) => format!("&r={agent}"),
+        Room::Call(_) => String::new(),
+    };
+    let action = at.url(Route::After, &format!("n={}{whose}", at.again));
     // In a room of a call the room is recorded; in an agent's room the customer's leg is, so that
     // a shift is never one recording. The webhook that sees it join starts that.
     let on_join = recorded && matches!(room, Room::Agent(_)) && role == Role::Customer;
@@ -156,7 +163,7 @@ fn join(room: Room, role: Role, hold: &Audio, recording: RecordingMode, at: &Set
 /// If the wait address fails the conference is not established, so a second try has none.
 fn hold_music(conference: Element, hold: &Audio, at: &Setting<'_>) -> Element {
     match hold {
-        _ if at.again > 0 => conference.attribute("waitUrl", ""),
+        _ if at.silent => conference.attribute("waitUrl", ""),
         Audio::Silence => conference.attribute("waitUrl", ""),
         Audio::File(key) => conference.attribute("waitUrl", at.urls.sound(key)).attribute("waitMethod", "GET"),
         Audio::Say { text, language, voice } => {

@@ -270,6 +270,12 @@ impl Telephony for Twilio {
         let create = self.create(dial, &account);
         // Whom a line in doubt called narrows the look-up. Written before the request leaves.
         let to = address(&dial.to);
+        // Its place in the account's calls per second may be a moment away.
+        let now = (self.clock)();
+        let early = (dial.not_before - now).min(permit.remaining(now));
+        if early > Millis::ZERO {
+            tokio::time::sleep(Duration::from_millis(u64::try_from(early.ms()).unwrap_or(0))).await;
+        }
         let now = (self.clock)();
         let left = permit.remaining(now);
         let within = Duration::from_millis(u64::try_from(left.ms()).unwrap_or(0));

@@ -47,10 +47,12 @@ pub enum Route {
     Inbound,
     /// What a caller to one of our numbers pressed.
     InboundKeys,
+    /// A caller who was connected to an agent has left.
+    InboundEnd,
 }
 
 /// Every route, with its path segment.
-pub const ROUTES: [(Route, &str); 14] = [
+pub const ROUTES: [(Route, &str); 15] = [
     (Route::Answer, "answer"),
     (Route::AgentAnswer, "agent-answer"),
     (Route::Amd, "amd"),
@@ -65,6 +67,7 @@ pub const ROUTES: [(Route, &str); 14] = [
     (Route::Recording, "recording"),
     (Route::Inbound, "inbound"),
     (Route::InboundKeys, "inbound-keys"),
+    (Route::InboundEnd, "inbound-end"),
 ];
 
 impl Route {
@@ -118,7 +121,7 @@ pub fn parse(path: &str) -> Option<(Route, Subject)> {
     let (segment, name) = path.strip_prefix(PREFIX)?.split_once('/')?;
     let (route, _) = *ROUTES.iter().find(|(_, s)| *s == segment)?;
     let subject = match route {
-        Route::Inbound | Route::InboundKeys => {
+        Route::Inbound | Route::InboundKeys | Route::InboundEnd => {
             let tenant: u32 = name.parse().ok()?;
             Subject::Tenant(TenantId(tenant))
         }
@@ -257,7 +260,7 @@ mod tests {
         let call = CallId::small(TenantId(7), 0xab);
         for (route, _) in ROUTES {
             let subjects = match route {
-                Route::Inbound | Route::InboundKeys => vec![Subject::Tenant(TenantId(7))],
+                Route::Inbound | Route::InboundKeys | Route::InboundEnd => vec![Subject::Tenant(TenantId(7))],
                 Route::ConferenceStatus => vec![Subject::Room(Room::Call(call)), Subject::Room(Room::Agent(agent))],
                 _ => vec![Subject::Line(leg(0)), Subject::Line(leg(3)), Subject::Line(station)],
             };

@@ -129,7 +129,7 @@ fn the_carriers_markup_builder_makes_the_same_trees() {
     let mut scripts = vec![Script::Wait, Script::Hangup];
     for audio in audios {
         for room in rooms {
-            for role in [Role::Customer, Role::Agent, Role::Standing] {
+            for role in [Role::Customer, Role::Agent, Role::Third, Role::Standing] {
                 for recording in [RecordingMode::Off, RecordingMode::Announce, RecordingMode::Consent] {
                     scripts.push(Script::Join { room, role, hold: audio.clone(), recording });
                 }
@@ -290,6 +290,7 @@ fn dial(line: Line, recording: RecordingMode, amd: bool) -> Dial {
             mode: AmdMode::DetectMessageEnd,
             preset: AmdPreset::FastConnect,
         }),
+        not_before: Timestamp::EPOCH,
         recording,
     }
 }
@@ -346,11 +347,22 @@ async fn every_request_and_every_answer_keeps_to_the_published_description() {
     names_are_known(&spec);
 }
 
+async fn enter(client: &Client, account: &Account, room: &str, label: &str) -> ProviderRef {
+    let add = autocall_twilio::rest::CreateCall::default()
+        .with("To", "+13055550170")
+        .with("From", "+14155550100")
+        .with("Label", label)
+        .with("EndConferenceOnExit", "true");
+    let made = client.add_participant(account, room, &add, Duration::from_secs(15)).await.expect("rung");
+    ProviderRef(made.call_sid.into())
+}
+
 async fn mid_call(twilio: &Twilio, client: &Client, account: &Account, fake: &FakeTwilio, room: Room) {
     let show = Phone::from_e164("+14155550100").expect("a number");
     let boss = Address::Phone(Phone::from_e164("+13055550170").expect("a number"));
-    let third = twilio.bring_in("default", room, &boss, show, "third").await.expect("rung");
-    let agent = twilio.bring_in("default", room, &boss, show, "agent").await.expect("rung");
+    let name = autocall_twilio::urls::room_name(room);
+    let third = enter(client, account, &name, "third").await;
+    let agent = enter(client, account, &name, "agent").await;
     wait_until(|| fake.conferences().iter().any(|(_, l)| l.len() == 2)).await;
     let line = Line::Leg(LegId { call: CallId::small(TenantId(7), 9), leg: 4 });
     let how = Supervision::Coach(agent.clone());
@@ -369,7 +381,8 @@ async fn mid_call(twilio: &Twilio, client: &Client, account: &Account, fake: &Fa
     twilio.delete_recording("default", &recording).await.expect("gone already");
     let conference = client.live_conferences(account, &autocall_twilio::urls::room_name(room)).await.expect("listed");
     client.remove_participant(account, &conference[0].sid, &boss.0).await.expect("removed");
-    twilio.slip_out("default", room, &agent).await.expect("out");
+    twilio.keep_room("default", room, &agent).await.expect("kept");
+    client.end_call(account, &agent.0).await.expect("out");
     let wait = Script::Wait;
     twilio.steer(line, &ProviderRef(third.0.clone()), "default", &wait).await.expect("redirected");
     let live = client.live_conferences(account, &autocall_twilio::urls::room_name(room)).await.expect("listed");

@@ -18,6 +18,7 @@ pub mod phone;
 pub mod probe;
 pub mod registry;
 pub mod report;
+pub mod twilio;
 
 pub use opts::{Opts, Scale};
 pub use probe::{Samples, Timed, time};

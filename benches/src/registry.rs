@@ -47,6 +47,12 @@ pub static BENCHES: &[Bench] = &[
         run: crate::dnc::run,
     },
     Bench {
+        name: "twilio",
+        about: "from the detector's verdict to the last request to the carrier, standing agents, over HTTP",
+        keys: &[("rate", "verdicts per second"), ("seconds", "for how long")],
+        run: crate::twilio::run,
+    },
+    Bench {
         name: "pacing",
         about: "the pacer beside the exact optimum and other dialers; cost of a decision",
         keys: &[

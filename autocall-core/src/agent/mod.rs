@@ -81,7 +81,72 @@ pub struct Station {
     pub up_at: Option<Timestamp>,
     /// When it was committed to be dialled.
     pub dialled_at: Timestamp,
+    /// The number shown when it is dialled; absent for one that came by itself and cannot be rung.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Phone>,
+    /// The longest that the carrier lets one call last, milliseconds.
+    #[serde(default = "four_hours_ms")]
+    pub call_ms_max: u32,
+    /// When the carrier was last asked whether it is still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<Timestamp>,
+    /// When it is to be dialled again, between two legs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redial_at: Option<Timestamp>,
+    /// It has lasted too long to take another call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tired: bool,
 }
+
+fn four_hours_ms() -> u32 {
+    4 * 3_600_000
+}
+
+impl Station {
+    fn new(shift: u32, now: Timestamp) -> Station {
+        Station {
+            shift,
+            provider: None,
+            up_at: None,
+            dialled_at: now,
+            from: None,
+            call_ms_max: four_hours_ms(),
+            looked_at: None,
+            redial_at: None,
+            tired: false,
+        }
+    }
+    /// From when on the leg takes no further call and is begun anew: so long before the carrier
+    /// would end it that a usual conversation still fits.
+    fn tired_at(&self) -> Option<Timestamp> {
+        let reserve_ms = (self.call_ms_max / 8).min(30 * 60_000);
+        Some(self.up_at? + Millis::from_ms(i64::from(self.call_ms_max - reserve_ms)))
+    }
+    fn is_tired(&self, now: Timestamp) -> bool {
+        self.tired || self.tired_at().is_some_and(|at| now >= at)
+    }
+    fn look_at(&self) -> Option<Timestamp> {
+        Some(self.looked_at.or(self.up_at)? + STATION_LOOK)
+    }
+}
+
+/// What a standing leg needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StationDue {
+    /// The carrier is asked whether it is still there: a report of its end may be lost, and people
+    /// would be joined to an empty room.
+    Look,
+    /// It is hung up, to be dialled again a moment later.
+    Rotate,
+    /// It is dialled again.
+    Redial,
+}
+
+/// How often the carrier is asked about a leg that stands.
+const STATION_LOOK: Millis = Millis::from_secs(60);
+
+/// How long a phone gets to be on the hook between two legs.
+const STATION_PAUSE: Millis = Millis::from_secs(3);
 
 /// How long a standing leg may take to come up. One that answers later finds itself hung up: the
 /// shift is over.
@@ -142,11 +207,25 @@ pub enum AgentEvent {
     /// They are done writing up.
     Ready,
     /// Their standing leg is to be dialled.
-    StationDialled,
+    StationDialled {
+        /// The number shown.
+        from: Phone,
+        /// The longest that the carrier lets one call last, milliseconds.
+        call_ms_max: u32,
+    },
+    /// Their standing leg is dialled again, after a rotation.
+    StationRedialled,
+    /// They called us to stand; the leg is up.
+    StationCame {
+        /// The carrier's name of the leg.
+        provider: crate::call::ProviderRef,
+        /// The number that they called, to ring them from later.
+        from: Option<Phone>,
+    },
     /// Their standing leg came up.
     StationUp(crate::call::ProviderRef),
-    /// Their standing leg is gone.
-    StationDown,
+    /// The standing leg of this shift is gone.
+    StationDown(u32),
     /// Time has passed.
     Tick,
 }
@@ -182,9 +261,23 @@ impl Agent {
                     self.enter(State::Idle, now);
                 }
             }
-            AgentEvent::StationDialled => {
+            AgentEvent::StationDialled { from, call_ms_max } => {
                 self.shifts += 1;
-                self.station = Some(Station { shift: self.shifts, provider: None, up_at: None, dialled_at: now });
+                let fresh = Station::new(self.shifts, now);
+                self.station = Some(Station { from: Some(*from), call_ms_max: *call_ms_max, ..fresh });
+            }
+            AgentEvent::StationRedialled => {
+                if let Some(station) = &mut self.station {
+                    (station.dialled_at, station.redial_at) = (now, None);
+                }
+            }
+            AgentEvent::StationCame { provider, from } => {
+                self.shifts += 1;
+                let fresh = Station::new(self.shifts, now);
+                self.station = Some(Station { provider: Some(provider.clone()), up_at: Some(now), from: *from, ..fresh });
+                if self.status == Status::Offline {
+                    self.choose(Status::Available);
+                }
             }
             AgentEvent::StationUp(provider) => {
                 if let Some(station) = &mut self.station {
@@ -192,12 +285,9 @@ impl Agent {
                     station.up_at.get_or_insert(now);
                 }
             }
-            AgentEvent::StationDown => self.station = None,
+            AgentEvent::StationDown(shift) => self.station = self.station.take().filter(|s| s.shift != *shift),
             AgentEvent::Tick => {
-                let silent = |s: &Station| s.up_at.is_none() && now >= s.dialled_at + STATION_MAX;
-                if self.station.as_ref().is_some_and(silent) {
-                    self.station = None;
-                }
+                self.tend_station(now);
                 if let State::WrapUp { until, .. } = self.state
                     && now >= until
                 {
@@ -206,6 +296,40 @@ impl Agent {
             }
         }
         *self != before
+    }
+
+    /// What the standing leg needs at `now`, besides giving up one that never came.
+    pub fn station_due(&self, now: Timestamp) -> Option<StationDue> {
+        let station = self.station.as_ref()?;
+        if let Some(at) = station.redial_at {
+            return (now >= at).then_some(StationDue::Redial);
+        }
+        if self.state == State::Idle && station.from.is_some() && station.is_tired(now) {
+            return Some(StationDue::Rotate);
+        }
+        station.look_at().is_some_and(|at| now >= at).then_some(StationDue::Look)
+    }
+
+    fn tend_station(&mut self, now: Timestamp) {
+        let due = self.station_due(now);
+        let Some(station) = &mut self.station else { return };
+        match due {
+            Some(StationDue::Look) => station.looked_at = Some(now),
+            Some(StationDue::Rotate) => {
+                self.shifts += 1;
+                let (from, call_ms_max) = (station.from, station.call_ms_max);
+                let redial_at = Some(now + STATION_PAUSE);
+                self.station = Some(Station { from, call_ms_max, redial_at, ..Station::new(self.shifts, now) });
+            }
+            Some(StationDue::Redial) => {}
+            None if station.up_at.is_none()
+                && station.redial_at.is_none()
+                && now >= station.dialled_at + STATION_MAX =>
+            {
+                self.station = None;
+            }
+            None => {}
+        }
     }
 
     fn choose(&mut self, status: Status) {
@@ -246,6 +370,10 @@ impl Agent {
     fn enter(&mut self, state: State, now: Timestamp) {
         self.state = state;
         self.since = now;
+        // Decided with the state itself, so that no call slips in before the rotation.
+        if let Some(station) = &mut self.station {
+            station.tired |= state == State::Idle && station.is_tired(now);
+        }
     }
 
     /// The call they are with, or wrote up last.
@@ -259,9 +387,20 @@ impl Agent {
     pub fn is_free(&self) -> bool {
         self.status == Status::Available && self.state == State::Idle
     }
-    /// Whether a standing leg of theirs is up.
+    /// Whether a standing leg of theirs is up and takes calls.
     pub fn is_standing(&self) -> bool {
-        self.station.as_ref().is_some_and(|s| s.up_at.is_some())
+        self.station.as_ref().is_some_and(|s| s.up_at.is_some() && !s.tired)
+    }
+    fn station_wake_at(&self) -> Timestamp {
+        let Some(station) = &self.station else { return Timestamp::NEVER };
+        if let Some(at) = station.redial_at {
+            return at;
+        }
+        if station.up_at.is_none() {
+            return station.dialled_at + STATION_MAX;
+        }
+        let tired_at = station.tired_at().filter(|_| self.state == State::Idle && station.from.is_some());
+        [tired_at, station.look_at()].into_iter().flatten().min().unwrap_or(Timestamp::NEVER)
     }
     /// When something must happen by itself; `NEVER` otherwise.
     pub fn wake_at(&self) -> Timestamp {
@@ -269,7 +408,85 @@ impl Agent {
             State::WrapUp { until, .. } => until,
             _ => Timestamp::NEVER,
         };
-        let station = self.station.as_ref().filter(|s| s.up_at.is_none());
-        wrap_up.min(station.map_or(Timestamp::NEVER, |s| s.dialled_at + STATION_MAX))
+        wrap_up.min(self.station_wake_at())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::TenantId;
+
+    const T: TenantId = TenantId(1);
+    const HOURS: i64 = 3_600_000;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_ms(1_800_000_000_000 + ms)
+    }
+    fn phone() -> Phone {
+        Phone::from_e164("+14155550101").expect("a number")
+    }
+    fn standing() -> Agent {
+        let address = Address::Phone(phone());
+        let mut agent = Agent::new(AgentId::small(T, 1), PoolId::small(T, 1), "Ann".into(), address, at(0));
+        agent.handle(&AgentEvent::Status(Status::Available), at(0));
+        agent.handle(&AgentEvent::StationDialled { from: phone(), call_ms_max: four_hours_ms() }, at(0));
+        agent.handle(&AgentEvent::StationUp("CA1".into()), at(5_000));
+        agent
+    }
+
+    #[test]
+    fn a_standing_leg_is_begun_anew_before_the_carrier_ends_it_and_takes_no_call_meanwhile() {
+        let mut agent = standing();
+        assert!(agent.is_standing());
+        let tired = at(5_000 + 3 * HOURS + HOURS / 2);
+        // It is looked at every minute until then.
+        let mut now = at(5_000);
+        while agent.station_due(now) != Some(StationDue::Rotate) {
+            let wake = agent.wake_at();
+            assert!(wake > now && wake <= now + Millis::from_secs(60), "looked at every minute");
+            now = wake;
+            agent.handle(&AgentEvent::Tick, now);
+            if agent.station.as_ref().is_some_and(|s| s.redial_at.is_some()) {
+                break;
+            }
+        }
+        assert!(now >= tired && now < tired + Millis::from_secs(61), "{now}");
+        assert!(!agent.is_standing(), "between two legs nobody is sent to it");
+        let shift = agent.shifts;
+        assert_eq!(shift, 2, "the new leg has a name of its own");
+        assert_eq!(agent.station_due(now), None, "the phone gets a moment");
+        let redial = agent.wake_at();
+        assert_eq!(agent.station_due(redial), Some(StationDue::Redial));
+        agent.handle(&AgentEvent::StationRedialled, redial);
+        agent.handle(&AgentEvent::StationDown(1), redial);
+        assert!(agent.station.is_some(), "the end of the old leg is not the new one's");
+        agent.handle(&AgentEvent::StationUp("CA2".into()), redial + Millis::from_secs(4));
+        assert!(agent.is_standing());
+    }
+
+    #[test]
+    fn a_conversation_is_not_cut_by_the_rotation_and_no_other_begins_after_it() {
+        let mut agent = standing();
+        let call = CallId::small(T, 9);
+        agent.handle(&AgentEvent::Hold { call, hold: Hold::Talking }, at(3 * HOURS));
+        let late = at(3 * HOURS + HOURS * 3 / 4);
+        assert_ne!(agent.station_due(late), Some(StationDue::Rotate), "they talk");
+        agent.handle(&AgentEvent::Release { call, missed: false, wrap_up_ms: 0 }, late);
+        assert!(agent.is_free() && !agent.is_standing(), "free, but nobody is sent to the old leg");
+        assert_eq!(agent.station_due(late), Some(StationDue::Rotate));
+        assert!(agent.wake_at() <= late, "at once");
+    }
+
+    #[test]
+    fn a_leg_that_never_comes_is_given_up() {
+        let mut agent = standing();
+        agent.handle(&AgentEvent::StationDown(1), at(6_000));
+        agent.handle(&AgentEvent::StationDialled { from: phone(), call_ms_max: four_hours_ms() }, at(10_000));
+        agent.handle(&AgentEvent::Tick, at(50_000));
+        assert!(agent.station.is_some());
+        assert_eq!(agent.wake_at(), at(100_000));
+        agent.handle(&AgentEvent::Tick, at(100_000));
+        assert!(agent.station.is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Who or what answered: a function of a leg's facts, the policy and the instant.
 
 use super::facts::{LegFacts, Verdict};
-use crate::settings::{AmdMode, AmdPolicy, OnUnclear};
+use crate::settings::{AmdMode, AmdPolicy, Connect, OnUnclear};
 use crate::time::{Millis, Timestamp};
 
 /// Who or what is on the line.
@@ -45,6 +45,7 @@ pub fn judge(facts: &LegFacts, policy: &AmdPolicy, now: Timestamp) -> Judgement 
         Some(Verdict::MachineBeep | Verdict::MachineEnded) => Judgement::Machine { ready: true },
         Some(Verdict::MachineGreeting) => Judgement::Machine { ready: now >= until || policy.mode == AmdMode::Detect },
         Some(Verdict::Unclear) => unclear(policy),
+        None if policy.connect == Connect::AtAnswer => Judgement::Person,
         None if now < until => Judgement::Listening { until },
         None => unclear(policy),
     }

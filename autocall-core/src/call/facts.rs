@@ -3,6 +3,7 @@
 //! Merging is the join of a semilattice: commutative, associative, idempotent. So webhooks that
 //! come twice, late or out of order do no harm.
 
+use crate::id::AgentId;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -116,6 +117,13 @@ pub struct LegFacts {
     /// It left the agent's room (the latest report). Leaving a waiting room is not reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_at: Option<Timestamp>,
+    /// Whose room it entered last, where the carrier says: a call that is handed on from one
+    /// standing agent to the next is in two of them, one after the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest: Option<(Timestamp, AgentId)>,
+    /// Whose room it left last, where the carrier says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<(Timestamp, AgentId)>,
     /// A message began to play.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_at: Option<Timestamp>,
@@ -161,6 +169,8 @@ impl LegFacts {
         earliest(&mut self.joined_at, &other.joined_at);
         earliest(&mut self.joined_agent_at, &other.joined_agent_at);
         latest(&mut self.left_at, &other.left_at);
+        latest(&mut self.guest, &other.guest);
+        latest(&mut self.left, &other.left);
         earliest(&mut self.message_at, &other.message_at);
         earliest(&mut self.message_end_at, &other.message_end_at);
         earliest(&mut self.opted_out_at, &other.opted_out_at);
@@ -190,6 +200,14 @@ impl LegFacts {
             .or(self.accepted.map(|p| p.at))
             .or(self.message_at)
             .or(self.end.filter(|e| e.cause == EndCause::Completed).map(|e| e.at))
+    }
+    /// Whether it came into the room in which this agent stands.
+    pub fn met_standing(&self, agent: AgentId) -> bool {
+        self.guest.map_or(self.joined_agent_at.is_some(), |(_, a)| a == agent)
+    }
+    /// Whether it left the room in which this agent stands.
+    pub fn left_standing(&self, agent: AgentId) -> bool {
+        self.left.map_or(self.left_at.is_some(), |(_, a)| a == agent)
     }
     /// Whether it is over.
     pub fn is_over(&self) -> bool {

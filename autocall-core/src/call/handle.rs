@@ -3,7 +3,7 @@
 use super::amd::Judgement;
 use super::facts::LegFacts;
 use super::record::Sentence;
-use super::{Call, Effect, Effects, Stage, Told, script, settle, transfer};
+use super::{Call, Effect, Effects, Stage, Told, onward, script, settle, transfer};
 use crate::agent::AgentEvent;
 use crate::id::AgentId;
 use crate::script::MessageKind;
@@ -60,6 +60,12 @@ pub enum Event {
         /// Who.
         agent: AgentId,
     },
+    /// The agent who talks hands the customer on, or brings somebody in to ask them first.
+    HandOn(super::Onward),
+    /// The agent leaves the customer and the one whom they consulted together.
+    HandOver,
+    /// The agent found a machine on the line: it gets the voicemail message, and the agent is free.
+    DropVoicemail,
     /// End it.
     Stop(Stop),
     /// Time has passed, or agents came free.
@@ -131,6 +137,11 @@ impl Call {
             Event::NotFound { leg } => self.not_found(*leg),
             Event::Answered { agent, accept } => self.answered(*agent, *accept, now),
             Event::AgentGone { agent } => transfer::agent_gone(self, *agent, now),
+            Event::HandOn(onward) => onward::hand_on(self, onward, now),
+            Event::HandOver => {
+                onward::hand_over(self, now);
+            }
+            Event::DropVoicemail => onward::drop_voicemail(self, settings, now),
             Event::Stop(stop) => self.stop(*stop, settings, now),
             Event::Tick => {}
         }
@@ -203,7 +214,7 @@ impl Call {
             Stage::Dialing => self.dialing(ctx.settings, now),
             Stage::Seeking { since } => transfer::seeking(self, since, ctx, now),
             Stage::Offering { leg, agent, since } => transfer::offering(self, leg, agent, since, ctx.settings, now),
-            Stage::Bridged { leg, since, .. } => transfer::bridged(self, leg, since, ctx.settings, now),
+            Stage::Bridged { leg, agent, since } => transfer::bridged(self, leg, agent, since, ctx.settings, now),
             Stage::Message { since, .. } => self.message(since, now),
             Stage::Closing { since } => settle::closing(self, since, ctx.settings, now),
             Stage::Settled { .. } => {}
@@ -251,7 +262,10 @@ impl Call {
 
     /// Nobody can attend to the person: the abandonment message where there may be one, or the end.
     pub(super) fn give_up(&mut self, settings: &Settings, now: Timestamp) {
-        self.gave_up_at.get_or_insert(now);
+        // Whoever has talked to an agent and was handed on is not abandoned.
+        if self.agent.is_none() {
+            self.gave_up_at.get_or_insert(now);
+        }
         self.speak(MessageKind::Abandonment, settings, now);
     }
 
@@ -321,7 +335,7 @@ impl Call {
 
 /// What effects are derived from: the state before the event.
 struct Before {
-    held: Option<(AgentId, crate::agent::Hold)>,
+    held: transfer::Held,
     legs: usize,
     passed: usize,
     opted_out: bool,
@@ -340,22 +354,20 @@ impl Before {
     /// Says what has changed since. Agents first: the engine reserves before it dials.
     fn changes(&self, call: &Call, settings: &Settings, effects: &mut Effects) {
         let held = transfer::held(call);
-        if let Some((agent, _)) = self.held
-            && held.map(|h| h.0) != Some(agent)
-        {
-            let talked = call.agent == Some(agent);
+        for &(agent, _) in self.held.iter().filter(|(a, _)| !held.iter().any(|h| h.0 == *a)) {
+            let talked = call.agent == Some(agent) || call.givers.contains(&agent);
             let wrap_up_ms = if talked { settings.transfer.wrap_up_ms } else { 0 };
             let missed = call.passed[self.passed..].contains(&agent);
             effects.push(Effect::Agent { agent, event: AgentEvent::Release { call: call.id, missed, wrap_up_ms } });
         }
-        if let Some((agent, hold)) = held
-            && self.held != held
-        {
+        for &(agent, hold) in held.iter().filter(|h| !self.held.contains(h)) {
             effects.push(Effect::Agent { agent, event: AgentEvent::Hold { call: call.id, hold } });
         }
         for leg in self.legs..call.legs.len() {
-            if let Some(agent) = call.legs[leg].agent {
-                effects.push(Effect::Offer { leg: leg as u8, agent });
+            match (&call.legs[leg].to, call.legs[leg].agent) {
+                (Some(_), _) => effects.push(Effect::Bring { leg: leg as u8 }),
+                (None, Some(agent)) => effects.push(Effect::Offer { leg: leg as u8, agent }),
+                (None, None) => {}
             }
         }
         if !self.opted_out && call.customer().facts.opted_out_at.is_some() {

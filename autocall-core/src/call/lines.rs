@@ -78,7 +78,9 @@ impl Call {
     /// where a look-up since has not found the leg in the room, and never while people talk.
     fn rejoin_at(&self, leg: usize, told: Told) -> Option<Timestamp> {
         let looked_at = self.legs[leg].looked_at.filter(|&at| at > told.at)?;
-        let talking = matches!(self.stage, Stage::Bridged { .. });
+        // After handing over, both must come from the agent's room to the call's own.
+        let handed = !self.givers.is_empty();
+        let talking = matches!(self.stage, Stage::Bridged { .. }) && !handed;
         // The look-up's answer comes first.
         let at = (told.at + Millis::from_secs(8) * (1 << told.repeats)).max(looked_at + Millis::from_secs(3));
         (!talking).then_some(at)

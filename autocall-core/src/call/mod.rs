@@ -9,6 +9,7 @@ pub mod amd;
 pub mod facts;
 mod handle;
 mod lines;
+mod onward;
 mod record;
 mod script;
 mod settle;
@@ -16,9 +17,10 @@ mod transfer;
 
 pub use facts::{End, EndCause, LegFacts, Press, ProviderRef, Verdict};
 pub use handle::{Context, Event, FreeAgent, Stop};
+pub use onward::Onward;
 pub use record::{Load, Record, Sentence};
 
-use crate::agent::AgentEvent;
+use crate::agent::{Address, AgentEvent};
 use crate::id::{AgentId, CallId, CampaignId, LeadId, LegId};
 use crate::outcome::Outcome;
 use crate::phone::Phone;
@@ -98,6 +100,10 @@ pub struct Leg {
     pub facts: LegFacts,
     /// The agent to whom the call is offered on this leg; `None` is the customer.
     pub agent: Option<AgentId>,
+    /// Somebody whom an agent brings into the call: whom to dial. Without [`Leg::agent`] they are
+    /// no agent of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Address>,
     /// When the leg was committed to be dialled.
     pub dialled_at: Timestamp,
     /// When we decided that it should end.
@@ -125,6 +131,7 @@ impl Leg {
         Leg {
             facts: LegFacts::default(),
             agent,
+            to: None,
             dialled_at,
             released_at: None,
             clicked_at: None,
@@ -137,6 +144,10 @@ impl Leg {
     /// Whether nothing more can happen on it: over, or proven absent as far as that goes.
     pub fn is_gone(&self) -> bool {
         self.facts.is_over() || self.is_lost()
+    }
+    /// Whether it belongs to somebody who is no agent of ours, brought in by one.
+    pub fn is_outside(&self) -> bool {
+        self.to.is_some() && self.agent.is_none()
     }
     /// Whether it was never seen, in so many look-ups.
     pub fn is_lost(&self) -> bool {
@@ -169,7 +180,8 @@ pub enum Stage {
         /// Since when.
         since: Timestamp,
     },
-    /// Customer and agent talk.
+    /// Customer and agent talk; or the agent has handed the customer on to somebody outside, who
+    /// is being rung or talks ([`Leg::is_outside`]).
     Bridged {
         /// The agent's leg; `None` where the agent stands.
         leg: Option<u8>,
@@ -230,6 +242,12 @@ pub struct Call {
     /// Agents who let the call pass.
     #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
     pub passed: SmallVec<[AgentId; 3]>,
+    /// Agents who talked and handed the call on.
+    #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
+    pub givers: SmallVec<[AgentId; 1]>,
+    /// When an agent found a machine on the line and left it to the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_at: Option<Timestamp>,
     /// When a person was first known to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person_at: Option<Timestamp>,
@@ -256,6 +274,12 @@ pub enum Effect {
         leg: u8,
         /// Whom.
         agent: AgentId,
+    },
+    /// Dial somebody whom an agent brings in ([`Leg::to`]). The leg exists from now on; the commit
+    /// mints its permit.
+    Bring {
+        /// The new leg.
+        leg: u8,
     },
     /// Tell an agent's own machine.
     Agent {
@@ -298,6 +322,8 @@ impl Call {
             stage: Stage::Dialing,
             legs,
             passed: SmallVec::new(),
+            givers: SmallVec::new(),
+            dropped_at: None,
             person_at: None,
             agent: None,
             gave_up_at: None,
@@ -326,7 +352,15 @@ impl Call {
     }
     /// The agent whom the call holds at this moment.
     pub fn holds(&self) -> Option<AgentId> {
-        transfer::held(self).map(|(agent, _)| agent)
+        transfer::held(self).first().map(|(agent, _)| *agent)
+    }
+    /// Whether the agent who talks can hand the customer on, or bring somebody in.
+    pub fn can_hand_on(&self) -> bool {
+        onward::can_hand_on(self)
+    }
+    /// The leg of somebody whom the agent consults at this moment.
+    pub fn consulted(&self) -> Option<u8> {
+        onward::consulted(self)
     }
     /// What `leg` should be hearing; [`Script::Hangup`] for a leg that the call does not have.
     pub fn script(&self, leg: u8, settings: &crate::settings::Settings) -> Script {

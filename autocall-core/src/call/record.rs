@@ -156,7 +156,7 @@ impl Call {
     /// When customer and agent met, by facts.
     pub fn connected_at(&self) -> Option<Timestamp> {
         let agent_leg = self.legs.iter().skip(1).filter_map(|l| l.facts.joined_at).min();
-        let met = agent_leg.or(self.customer().facts.joined_agent_at)?;
+        let met = [agent_leg, self.customer().facts.joined_agent_at].into_iter().flatten().min()?;
         // The agent may be in first, never the other way round in a gated room.
         Some(self.customer().facts.joined_at.map_or(met, |c| c.max(met)))
     }

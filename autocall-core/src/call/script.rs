@@ -4,7 +4,8 @@ use super::record::Sentence;
 use super::{Call, Stage, amd};
 use crate::private::Private;
 use crate::script::{Accept, Audio, MessageKind, RecordingMode, Role, Room, Script};
-use crate::settings::{Settings, TransferMode};
+use crate::settings::Settings;
+use crate::time::Timestamp;
 
 /// What one leg should be hearing, in brief.
 pub(super) fn sentence(call: &Call, leg: u8, settings: &Settings) -> Sentence {
@@ -21,9 +22,10 @@ fn customer(call: &Call) -> Sentence {
     match call.stage {
         Stage::Dialing if call.plan.agentless => Sentence::Wait,
         Stage::Dialing | Stage::Seeking { .. } => Sentence::JoinCall,
-        Stage::Offering { .. } | Stage::Bridged { .. } => match call.plan.mode {
-            TransferMode::OnDemand => Sentence::JoinCall,
-            TransferMode::Standing => Sentence::JoinAgent,
+        // An agent on a leg of their own comes to the customer; to one who stands the customer goes.
+        Stage::Offering { leg, .. } | Stage::Bridged { leg, .. } => match leg {
+            Some(_) => Sentence::JoinCall,
+            None => Sentence::JoinAgent,
         },
         Stage::Message { kind, .. } => Sentence::Message(kind),
         Stage::Closing { .. } | Stage::Settled { .. } => Sentence::Hangup,
@@ -33,6 +35,11 @@ fn customer(call: &Call) -> Sentence {
 fn agent(call: &Call, leg: u8, settings: &Settings) -> Sentence {
     match call.stage {
         Stage::Bridged { leg: Some(l), .. } if l == leg => Sentence::JoinCall,
+        // Somebody whom the agent consults comes to where the agent is.
+        Stage::Bridged { leg: with, .. } if call.legs[usize::from(leg)].to.is_some() => match with {
+            Some(_) => Sentence::JoinCall,
+            None => Sentence::JoinAgent,
+        },
         Stage::Offering { leg: Some(l), .. } if l == leg => {
             let accepted =
                 call.legs[usize::from(leg)].facts.accepted.is_some() || settings.transfer.accept == Accept::Without;
@@ -46,9 +53,9 @@ fn agent(call: &Call, leg: u8, settings: &Settings) -> Sentence {
 pub(super) fn script(call: &Call, leg: u8, settings: &Settings) -> Script {
     match sentence(call, leg, settings) {
         Sentence::Wait => Script::Wait,
-        Sentence::JoinCall => join(settings, Room::Call(call.id), if leg == 0 { Role::Customer } else { Role::Agent }),
+        Sentence::JoinCall => join(settings, Room::Call(call.id), role(call, leg)),
         Sentence::JoinAgent => match call.holds() {
-            Some(agent) => join(settings, Room::Agent(agent), Role::Customer),
+            Some(agent) => join(settings, Room::Agent(agent), role(call, leg)),
             None => Script::Hangup,
         },
         Sentence::Whisper => Script::Whisper {
@@ -58,6 +65,14 @@ pub(super) fn script(call: &Call, leg: u8, settings: &Settings) -> Script {
         },
         Sentence::Message(kind) => message(settings, kind),
         Sentence::Hangup => Script::Hangup,
+    }
+}
+
+fn role(call: &Call, leg: u8) -> Role {
+    match call.legs.get(usize::from(leg)) {
+        _ if leg == 0 => Role::Customer,
+        Some(it) if it.to.is_some() => Role::Third,
+        _ => Role::Agent,
     }
 }
 
@@ -94,8 +109,12 @@ pub(super) fn is_confirmed(call: &Call, leg: u8, what: Sentence) -> bool {
     let facts = &call.legs[usize::from(leg)].facts;
     match what {
         Sentence::Wait | Sentence::Whisper => true,
-        Sentence::JoinCall => facts.joined_at.is_some(),
-        Sentence::JoinAgent => facts.joined_agent_at.is_some(),
+        // Whoever comes from an agent's room must be seen to have left it.
+        Sentence::JoinCall => {
+            let gone = |g: Timestamp| facts.left.is_some_and(|(left, _)| left >= g);
+            facts.joined_at.is_some() && facts.guest.is_none_or(|(entered, _)| gone(entered))
+        }
+        Sentence::JoinAgent => call.holds().is_some_and(|agent| facts.met_standing(agent)),
         Sentence::Message(_) => facts.message_at.is_some() || facts.message_end_at.is_some(),
         Sentence::Hangup => facts.is_over(),
     }

@@ -49,6 +49,11 @@ pub(super) fn closing(call: &mut Call, since: Timestamp, settings: &Settings, no
 /// How the call ended, from its facts and the instants of our decisions.
 fn outcome(call: &Call, settings: &Settings) -> Outcome {
     let facts = &call.customer().facts;
+    if call.dropped_at.is_some() {
+        // An agent knows a machine when they hear one.
+        let played = facts.message_at.is_some() || facts.message_end_at.is_some();
+        return if played { Outcome::VoicemailLeft } else { Outcome::Machine };
+    }
     if has_met(call) {
         return Outcome::Connected;
     }
@@ -76,7 +81,8 @@ fn outcome(call: &Call, settings: &Settings) -> Outcome {
 fn has_met(call: &Call) -> bool {
     match call.plan.mode {
         TransferMode::OnDemand => call.legs.iter().skip(1).any(|l| l.facts.joined_at.is_some()),
-        TransferMode::Standing => call.agent.is_some() || call.customer().facts.joined_agent_at.is_some(),
+        _ if call.agent.is_some() => true,
+        TransferMode::Standing => call.customer().facts.joined_agent_at.is_some(),
     }
 }
 

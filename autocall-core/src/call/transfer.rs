@@ -7,18 +7,19 @@
 
 use super::amd::Judgement;
 use super::handle::Context;
-use super::{Call, Leg, Press, Stage, script};
+use super::{Call, Leg, Press, Stage, onward, script};
 use crate::agent::Hold;
 use crate::id::AgentId;
 use crate::script::Accept;
 use crate::settings::{OnMachine, Settings, TransferMode};
 use crate::time::{Millis, Timestamp};
+use smallvec::SmallVec;
 
 /// How long an agent who accepted has to appear in the room.
 const JOIN_MAX: Millis = Millis::from_secs(12);
 
 /// Legs of one call; an id never comes back, so the count is bounded.
-const LEGS_MAX: usize = 32;
+pub(super) const LEGS_MAX: usize = 32;
 
 /// Until when a person who waits is kept waiting.
 pub(super) fn wait_until(settings: &Settings, since: Timestamp) -> Timestamp {
@@ -44,11 +45,16 @@ pub(super) fn seeking(call: &mut Call, since: Timestamp, ctx: &Context<'_>, now:
 /// The first free agent who has not let this call pass and can take it in this mode.
 fn pick(call: &Call, ctx: &Context<'_>) -> Option<AgentId> {
     let fits = |f: &&super::FreeAgent| {
-        !call.passed.contains(&f.agent)
+        !is_past(call, f.agent)
             && (call.plan.mode == TransferMode::OnDemand || f.standing)
-            && call.plan.for_agent.is_none_or(|wanted| wanted == f.agent || call.passed.contains(&wanted))
+            && call.plan.for_agent.is_none_or(|wanted| wanted == f.agent || is_past(call, wanted))
     };
     ctx.free.iter().find(fits).map(|f| f.agent)
+}
+
+/// Whether an agent was asked and let it pass, or had the call and handed it on.
+fn is_past(call: &Call, agent: AgentId) -> bool {
+    call.passed.contains(&agent) || call.givers.contains(&agent)
 }
 
 fn offer(call: &mut Call, agent: AgentId, now: Timestamp) {
@@ -65,6 +71,10 @@ fn offer(call: &mut Call, agent: AgentId, now: Timestamp) {
 
 /// Whether the detector changed its mind while the person had to wait.
 fn left_to_a_machine(call: &Call, settings: &Settings, now: Timestamp) -> bool {
+    // Whoever has talked to an agent is a person, whatever the detector makes of it.
+    if call.agent.is_some() {
+        return false;
+    }
     match script::judgement(call, settings, now) {
         Judgement::Machine { .. } => settings.amd.machine != OnMachine::Connect,
         Judgement::Fax => settings.amd.fax != OnMachine::Connect,
@@ -123,7 +133,7 @@ pub(super) fn offering(
     }
     let met = match leg {
         Some(l) => call.legs[usize::from(l)].facts.joined_at.is_some(),
-        None => call.customer().facts.joined_agent_at.is_some(),
+        None => call.customer().facts.met_standing(agent),
     };
     if met {
         call.agent = Some(agent);
@@ -156,10 +166,29 @@ fn pass(call: &mut Call, agent: AgentId, now: Timestamp) {
 }
 
 /// They talk.
-pub(super) fn bridged(call: &mut Call, leg: Option<u8>, since: Timestamp, settings: &Settings, now: Timestamp) {
+pub(super) fn bridged(
+    call: &mut Call,
+    leg: Option<u8>,
+    agent: AgentId,
+    since: Timestamp,
+    settings: &Settings,
+    now: Timestamp,
+) {
     let customer = &call.customer().facts;
-    let customer_left = customer.is_over() || (leg.is_none() && customer.left_at.is_some());
-    let agent_left = leg.is_some_and(|l| call.legs[usize::from(l)].facts.is_over());
+    let customer_left = customer.is_over() || (leg.is_none() && customer.left_standing(agent));
+    let other = leg.map(|l| &call.legs[usize::from(l)]);
+    let agent_left = other.is_some_and(Leg::is_gone);
+    let never_came = other.is_some_and(|l| l.is_outside() && l.facts.joined_at.is_none());
+    if agent_left && !customer_left {
+        // An agent who hangs up on somebody whom they consult leaves the two together.
+        if onward::hand_over(call, now) {
+            return;
+        }
+        // The one to whom the customer was handed on never came.
+        if never_came {
+            return call.give_up(settings, now);
+        }
+    }
     let too_long = now >= since + Millis::from_ms(i64::from(settings.caps.call_ms_max));
     if customer_left || agent_left || too_long {
         call.close(now);
@@ -170,13 +199,26 @@ pub(super) fn bridged(call: &mut Call, leg: Option<u8>, since: Timestamp, settin
 pub(super) fn agent_gone(call: &mut Call, agent: AgentId, now: Timestamp) {
     match call.stage {
         Stage::Offering { leg: None, agent: a, .. } if a == agent => pass(call, agent, now),
-        Stage::Bridged { leg: None, agent: a, .. } if a == agent => call.close(now),
+        Stage::Bridged { leg: None, agent: a, .. } if a == agent => {
+            if !onward::hand_over(call, now) {
+                call.close(now);
+            }
+        }
         _ => {}
     }
 }
 
+/// The agents whom a call holds: the one who is asked or talks, and one whom that one consults.
+pub(super) type Held = SmallVec<[(AgentId, Hold); 2]>;
+
 /// Whom the call holds, and how far it has got with them.
-pub(super) fn held(call: &Call) -> Option<(AgentId, Hold)> {
+pub(super) fn held(call: &Call) -> Held {
+    let consulted = onward::consulted(call).and_then(|l| call.legs[usize::from(l)].agent);
+    taking(call).into_iter().chain(consulted.map(|agent| (agent, Hold::Talking))).collect()
+}
+
+/// The agent who is asked or talks.
+fn taking(call: &Call) -> Option<(AgentId, Hold)> {
     match call.stage {
         Stage::Offering { leg: Some(leg), agent, .. } => {
             let facts = &call.legs[usize::from(leg)].facts;
@@ -184,9 +226,11 @@ pub(super) fn held(call: &Call) -> Option<(AgentId, Hold)> {
             Some((agent, if rings { Hold::Ringing } else { Hold::Reserved }))
         }
         Stage::Offering { leg: None, agent, .. } => Some((agent, Hold::Reserved)),
+        // Handed on to somebody outside: the agent is free.
+        Stage::Bridged { leg: Some(l), .. } if call.legs[usize::from(l)].is_outside() => None,
         Stage::Bridged { agent, .. } => Some((agent, Hold::Talking)),
         Stage::Dialing | Stage::Seeking { .. } => {
-            let reserved = call.plan.for_agent.filter(|agent| !call.passed.contains(agent))?;
+            let reserved = call.plan.for_agent.filter(|agent| !is_past(call, *agent))?;
             Some((reserved, Hold::Reserved))
         }
         _ => None,

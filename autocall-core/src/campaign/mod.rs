@@ -36,6 +36,8 @@ pub enum Command {
     Schedule,
     /// Dial nobody new.
     Pause,
+    /// The same because of a problem that a person must look at: which, without personal data.
+    Halt(Arc<str>),
     /// End for good.
     Finish,
     /// Change the settings.
@@ -89,6 +91,9 @@ pub struct Campaign {
     pub finished_at: Option<Timestamp>,
     /// When to look at it next.
     pub wake_at: Timestamp,
+    /// Why it was paused by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<Arc<str>>,
 }
 
 impl Campaign {
@@ -102,6 +107,7 @@ impl Campaign {
             started_at: None,
             finished_at: None,
             wake_at: Timestamp::NEVER,
+            halted: None,
         }
     }
 
@@ -111,6 +117,11 @@ impl Campaign {
             Command::Start => self.start(now),
             Command::Schedule => self.schedule(now),
             Command::Pause => self.pause(),
+            Command::Halt(why) => {
+                let effects = self.pause()?;
+                self.halted = Some(why.clone());
+                Ok(effects)
+            }
             Command::Finish => self.finish(now),
             Command::Change(settings) => self.change(settings, now),
             Command::Rename(name) => {
@@ -128,6 +139,7 @@ impl Campaign {
         }
         self.ready()?;
         self.state = State::Running;
+        self.halted = None;
         self.started_at.get_or_insert(now);
         self.wake_at = now;
         Ok(vec![Effect::Tick])

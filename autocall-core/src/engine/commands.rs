@@ -1,15 +1,15 @@
 //! What people tell the engine: campaigns, agents, calls, lists.
 
+use super::station;
 use super::tick::stop_calls;
 use super::{CONFLICTS_MAX, Engine, EngineError, Task, decide};
-use crate::agent::{AgentEvent, Status};
-use crate::call::{Event, PERMIT_TTL, Stop};
+use crate::agent::{Address, AgentEvent, Status};
+use crate::call::{Event, Onward, Stop};
 use crate::campaign::{Command, Effect};
 use crate::id::{AgentId, CallId, CampaignId, TenantId};
 use crate::lead::{Callback, LeadEvent};
 use crate::phone::Phone;
-use crate::ports::{Changes, Dial, Disposed, Line, Listing, Note, Put, StationId, StoreError, Versioned};
-use crate::script::{RecordingMode, Script};
+use crate::ports::{Changes, Disposed, Listing, Note, Put, StoreError, Versioned};
 use crate::settings::{Settings, Then};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl Engine {
             self.learn_wrap_up(&before.row, &row, now);
             let mut tasks = Vec::new();
             if row.status == Status::Offline {
-                tasks.extend(end_station(&before.row));
+                tasks.extend(station::end(&before.row));
             }
             if row.is_free() {
                 tasks.push(Task::Match(agent));
@@ -76,35 +76,22 @@ impl Engine {
         Err(EngineError::Contended)
     }
 
-    /// Dials an agent's standing leg for a shift, showing `from`.
-    pub async fn stand(&self, agent: AgentId, from: Phone, call_ms_max: u32) -> Result<Vec<Task>, EngineError> {
+    /// Takes a free agent out of the calls for something else; `false` if they are not free. They
+    /// are away for `reason` until they are given back, or say so themselves.
+    pub async fn borrow_agent(&self, agent: AgentId, reason: &str) -> Result<bool, EngineError> {
         for _ in 0..CONFLICTS_MAX {
             let view = self.store.agent(agent).await?;
-            if view.agent.row.station.is_some() {
-                return Err(EngineError::NotNow("the agent already stands"));
+            if !view.agent.row.is_free() {
+                return Ok(false);
             }
-            let now = self.now();
-            let mut row = view.agent.row.clone();
-            row.handle(&AgentEvent::StationDialled, now);
-            let station = StationId { agent, shift: row.shifts };
-            let line = Line::Station(station);
-            let dial = Dial {
-                line,
-                to: row.address.clone(),
-                from,
-                account: agent.tenant().to_string().into(),
-                ring_ms_max: 30_000,
-                call_ms_max,
-                amd: None,
-                recording: RecordingMode::Off,
-            };
-            let mut changes = Changes::new(agent.tenant(), now);
+            let mut row = view.agent.row;
+            row.handle(&AgentEvent::Status(Status::Away(reason.into())), self.now());
+            let mut changes = Changes::new(agent.tenant(), self.now());
             changes.agents.push(Put { row, expected: view.agent.version });
-            changes.permits.push((line, now + PERMIT_TTL));
             match self.commit(&changes).await {
-                Ok(committed) => {
-                    let permits = committed.permits.into_iter();
-                    return Ok(permits.map(|permit| Task::Dial { permit, dial: Box::new(dial.clone()) }).collect());
+                Ok(_) => {
+                    self.notifier.notify(&Note::Agent { agent });
+                    return Ok(true);
                 }
                 Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error.into()),
@@ -113,9 +100,82 @@ impl Engine {
         Err(EngineError::Contended)
     }
 
+    /// Gives an agent back to the calls, if they are still away for that reason.
+    pub async fn give_agent_back(&self, agent: AgentId, reason: &str) -> Result<Vec<Task>, EngineError> {
+        let away = Status::Away(reason.into());
+        if self.store.agent(agent).await?.agent.row.status != away {
+            return Ok(Vec::new());
+        }
+        self.agent_event(agent, &AgentEvent::Status(Status::Available)).await
+    }
+
     /// An agent says yes or no to the call offered to them.
     pub async fn answer(&self, call: CallId, agent: AgentId, accept: bool) -> Result<Vec<Task>, EngineError> {
         Ok(self.transact(call, &Event::Answered { agent, accept }).await?.2)
+    }
+
+    /// The agent who talks hands the customer on to another agent, blind or after asking them.
+    ///
+    /// # Errors
+    /// [`EngineError::NotNow`] if nobody talks, somebody is being consulted already, or the other
+    /// agent is not free or cannot be asked first because their phone stands in their room.
+    pub async fn hand_on_to_agent(
+        &self,
+        call: CallId,
+        agent: AgentId,
+        consult: bool,
+    ) -> Result<Vec<Task>, EngineError> {
+        let other = self.store.agent(agent).await?.agent.row;
+        if !other.is_free() {
+            return Err(EngineError::NotNow("the other agent is not free"));
+        }
+        let onward = match (consult, other.is_standing()) {
+            (true, true) => return Err(EngineError::NotNow("a standing agent can be given the call, not asked first")),
+            (true, false) => Onward::Consult { to: other.address, agent: Some(agent) },
+            (false, standing) => Onward::Agent { agent, standing },
+        };
+        self.hand_on(call, onward, Some(agent)).await
+    }
+
+    /// The agent who talks hands the customer on to somebody outside, blind or after asking them.
+    ///
+    /// # Errors
+    /// [`EngineError::NotNow`] if nobody talks, or somebody is being consulted already.
+    pub async fn hand_on_outside(&self, call: CallId, to: Address, consult: bool) -> Result<Vec<Task>, EngineError> {
+        let onward = if consult { Onward::Consult { to, agent: None } } else { Onward::Outside(to) };
+        self.hand_on(call, onward, None).await
+    }
+
+    async fn hand_on(&self, call: CallId, onward: Onward, agent: Option<AgentId>) -> Result<Vec<Task>, EngineError> {
+        if !self.store.call(call).await?.call.row.can_hand_on() {
+            return Err(EngineError::NotNow("nobody talks in this call, or somebody is being consulted"));
+        }
+        Ok(self.transact_with(call, &Event::HandOn(onward), agent).await?.2)
+    }
+
+    /// The agent leaves the customer and the one whom they consulted together.
+    ///
+    /// # Errors
+    /// [`EngineError::NotNow`] if nobody is being consulted.
+    pub async fn hand_over(&self, call: CallId) -> Result<Vec<Task>, EngineError> {
+        let consulted = self.store.call(call).await?.call.row.consulted();
+        if consulted.is_none() {
+            return Err(EngineError::NotNow("nobody is being consulted in this call"));
+        }
+        Ok(self.transact(call, &Event::HandOver).await?.2)
+    }
+
+    /// The agent found a machine on the line: it gets the campaign's voicemail message, and the
+    /// agent is free.
+    ///
+    /// # Errors
+    /// [`EngineError::NotNow`] if nobody talks, or the campaign has no such message.
+    pub async fn drop_voicemail(&self, call: CallId) -> Result<Vec<Task>, EngineError> {
+        let (after, _, tasks) = self.transact(call, &Event::DropVoicemail).await?;
+        if after.dropped_at.is_none() {
+            return Err(EngineError::NotNow("nobody talks in this call, or the campaign has no voicemail message"));
+        }
+        Ok(tasks)
     }
 
     /// Ends a call by hand.
@@ -233,15 +293,4 @@ impl Engine {
 
 fn listing(phone: Phone, reason: &str, call: CallId) -> Listing {
     Listing { phone, campaign: None, reason: reason.into(), source: format!("call {call}").into(), until: None }
-}
-
-/// Hangs up the standing leg of an agent who goes home.
-fn end_station(agent: &crate::agent::Agent) -> Option<Task> {
-    let station = agent.station.as_ref()?;
-    Some(Task::Steer {
-        line: Line::Station(StationId { agent: agent.id, shift: station.shift }),
-        provider: station.provider.clone()?,
-        account: agent.id.tenant().to_string().into(),
-        script: Box::new(Script::Hangup),
-    })
 }

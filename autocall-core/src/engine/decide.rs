@@ -51,10 +51,12 @@ pub(super) fn decide(snap: &Snapshot, event: &Event, now: Timestamp, can: Capabi
     let mut load = call.load();
     load.add(&snap.call.row.load(), -1);
     let ledger = ledger::differences(&snap.call.row, &call, settings);
-    if load != Load::default() || !ledger.is_empty() {
+    let spent = if call.is_settled() { crate::cost::of_call(&call, settings) } else { 0 };
+    if load != Load::default() || !ledger.is_empty() || spent > 0 {
         let tally = changes.tally(call.plan.campaign);
         tally.load = load;
         tally.ledger = ledger;
+        tally.spent_micros = i64::try_from(spent).unwrap_or(i64::MAX);
     }
     touch_lead(snap, &call, &effects, &mut changes, now, can);
     Decision { call, effects, changes: Some(changes), agents }
@@ -91,7 +93,7 @@ fn move_agents(snap: &Snapshot, effects: &Effects, changes: &mut Changes, now: T
 
 fn ask_permits(call: &Call, effects: &Effects, changes: &mut Changes, now: Timestamp) {
     for effect in effects {
-        if let Effect::Offer { leg, .. } = effect {
+        if let Effect::Offer { leg, .. } | Effect::Bring { leg } = effect {
             changes.permits.push((Line::Leg(call.leg_id(*leg)), now + PERMIT_TTL));
         }
     }

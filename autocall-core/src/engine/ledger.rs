@@ -34,6 +34,8 @@ fn share(call: &Call, settings: &Settings) -> LedgerDelta {
     let answered_at = call.customer().facts.answer_at();
     let at_risk = !call.plan.agentless
         && call.plan.for_agent.is_none()
+        // Whoever was served and is handed on can no longer be abandoned.
+        && call.agent.is_none()
         && matches!(call.stage, Stage::Dialing | Stage::Seeking { .. } | Stage::Offering { .. });
     let key = DayKey::at(answered_at.unwrap_or(call.created_at), &settings.zone());
     LedgerDelta { counts: counts(call, settings), open: i32::from(at_risk), ..LedgerDelta::at(key) }

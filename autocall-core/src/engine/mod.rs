@@ -15,6 +15,7 @@ mod observe;
 mod perform;
 mod permit;
 mod plan;
+mod station;
 #[cfg(feature = "run")]
 pub mod run;
 mod tick;
@@ -207,7 +208,7 @@ impl Engine {
         match due {
             Due::Call(call) => self.look(call).await,
             Due::Campaign(campaign) => self.tick(campaign).await,
-            Due::Agent(agent) => self.agent_event(agent, &crate::agent::AgentEvent::Tick).await,
+            Due::Agent(agent) => self.agent_wake(agent).await,
         }
     }
 

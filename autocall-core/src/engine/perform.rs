@@ -1,14 +1,20 @@
 //! Tasks: the only places where the carrier is spoken to.
 
-use super::{Engine, EngineError, Task};
+use super::{CONFLICTS_MAX, Engine, EngineError, Task};
 use crate::call::{End, EndCause, Event, LegFacts, ProviderRef};
-use crate::ports::{Dial, DialError, DialPermit, Line, Refusal, Sighting, TelephonyError, Urgency};
+use crate::id::CallId;
+use crate::phone::Phone;
+use crate::ports::{
+    Changes, Dial, DialError, DialPermit, Guard, GuardKey, GuardValue, Line, Note, Put, Refusal, Sighting, StoreError,
+    TelephonyError, Urgency,
+};
+use crate::time::Millis;
 
 impl Engine {
     /// Performs one task. What follows from it comes back.
     pub async fn perform(&self, task: Task) -> Result<Vec<Task>, EngineError> {
         match task {
-            Task::Dial { permit, dial } => self.dial(permit, &dial).await,
+            Task::Dial { permit, mut dial } => self.dial(permit, &mut dial).await,
             Task::Steer { line, provider, account, script } => {
                 match self.telephony.steer(line, &provider, &account, &script).await {
                     // Over already, as it seems: let the carrier say so.
@@ -32,18 +38,22 @@ impl Engine {
         }
     }
 
-    async fn dial(&self, permit: DialPermit, dial: &Dial) -> Result<Vec<Task>, EngineError> {
+    async fn dial(&self, permit: DialPermit, dial: &mut Dial) -> Result<Vec<Task>, EngineError> {
         let line = dial.line;
         if !dial.is_to_a_lead() {
             // Leads lease before they are committed; a lease that fails is no reason to let a
             // person wait.
-            let _ = self.rates.lease(&dial.account, 1, Urgency::Agent, self.now()).await;
+            if let Ok(lease) = self.rates.lease(&dial.account, 1, Urgency::Agent, self.now()).await {
+                dial.not_before = lease.place(0);
+            }
         }
         match self.telephony.dial(permit, dial).await {
             Ok(provider) => self.tell(line, LegFacts { provider: Some(provider), ..LegFacts::default() }).await,
             Err(DialError::Refused(refusal)) => {
                 let end = End { cause: end_cause(&refusal), at: self.now() };
-                self.tell(line, LegFacts { end: Some(end), ..LegFacts::default() }).await
+                let mut tasks = self.tell(line, LegFacts { end: Some(end), ..LegFacts::default() }).await?;
+                tasks.extend(self.learn_refusal(dial, &refusal).await?);
+                Ok(tasks)
             }
             // Never repeated: the call's own timer looks it up.
             Err(DialError::InDoubt(_)) => Ok(Vec::new()),
@@ -57,6 +67,53 @@ impl Engine {
         drop(permit);
         let end = End { cause: EndCause::Canceled, at: self.now() };
         self.tell(dial.line, LegFacts { end: Some(end), ..LegFacts::default() }).await.map(drop)
+    }
+
+    /// A refusal that is not about the number called concerns the next calls too.
+    async fn learn_refusal(&self, dial: &Dial, refusal: &Refusal) -> Result<Vec<Task>, EngineError> {
+        if let Refusal::Busy { retry_after_ms } = refusal {
+            let until = self.now() + Millis::from_ms(i64::from(*retry_after_ms));
+            // Not worth failing for: the carrier refuses again.
+            let _ = self.rates.back_off(&dial.account, until).await;
+            return Ok(Vec::new());
+        }
+        let Line::Leg(leg) = dial.line else { return Ok(Vec::new()) };
+        let why = match refusal {
+            Refusal::CallerId => return self.rest_caller_id(leg.call, dial.from).await,
+            Refusal::Account(what) => format!("the carrier refuses the account: {what}"),
+            Refusal::Request(what) => format!("the carrier refuses what we ask: {what}"),
+            _ => return Ok(Vec::new()),
+        };
+        let campaign = self.store.call(leg.call).await?.campaign.id;
+        self.halt(campaign, &why).await
+    }
+
+    /// The carrier does not let us show this number: it is not shown for a day. A campaign that
+    /// has no other pauses.
+    async fn rest_caller_id(&self, call: CallId, from: Phone) -> Result<Vec<Task>, EngineError> {
+        let campaign = self.store.call(call).await?.campaign.id;
+        for _ in 0..CONFLICTS_MAX {
+            let view = self.store.campaign(campaign).await?;
+            let now = self.now();
+            let is_it = |g: &&Guard| g.key == GuardKey::CallerId(from);
+            let Some(guard) = view.caller_ids.iter().find(is_it) else { return Ok(Vec::new()) };
+            let mut row = guard.clone();
+            if let GuardValue::CallerId(shown) = &mut row.value {
+                shown.rest(now);
+            }
+            let mut changes = Changes::new(campaign.tenant(), now);
+            changes.guards.push(Put { row, expected: guard.version });
+            match self.commit(&changes).await {
+                Ok(_) => {}
+                Err(StoreError::Conflict { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let what = "the carrier refuses a caller id; it rests for a day".to_owned();
+            self.notifier.notify(&Note::Alarm { campaign, what });
+            let left = view.caller_ids.iter().filter(|g| !is_it(g)).any(|g| !super::plan::rests(g, now));
+            return if left { Ok(Vec::new()) } else { self.halt(campaign, "every caller id is refused").await };
+        }
+        Err(EngineError::Contended)
     }
 
     /// Takes facts about a line in.
@@ -112,7 +169,7 @@ fn end_cause(refusal: &Refusal) -> EndCause {
         Refusal::InvalidNumber => EndCause::InvalidNumber,
         Refusal::Unreachable => EndCause::Failed,
         Refusal::Blocked => EndCause::Blocked,
-        Refusal::CallerId | Refusal::Account(_) | Refusal::Request(_) => EndCause::Refused,
+        Refusal::CallerId | Refusal::Country | Refusal::Account(_) | Refusal::Request(_) => EndCause::Refused,
         Refusal::Busy { .. } | Refusal::Expired => EndCause::Canceled,
     }
 }

@@ -132,7 +132,8 @@ impl<'a> Batch<'a> {
             GuardValue::CallerId(shown) => shown.today(now),
             _ => u32::MAX,
         };
-        let (guard, changed) = self.shown.iter_mut().min_by_key(|(g, _)| today(g))?;
+        let (guard, changed) =
+            self.shown.iter_mut().filter(|(g, _)| !rests(g, now)).min_by_key(|(g, _)| today(g))?;
         if let GuardValue::CallerId(shown) = &mut guard.value {
             shown.shown(now);
         }
@@ -166,6 +167,11 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Whether the carrier refused to show the number a short while ago.
+pub(super) fn rests(guard: &Guard, now: Timestamp) -> bool {
+    matches!(&guard.value, GuardValue::CallerId(shown) if shown.rests(now))
+}
+
 /// The carrier account that pays: the tenant's own where the adapter knows one, by this key.
 pub(super) fn account(campaign: CampaignId) -> Arc<str> {
     campaign.tenant().to_string().into()
@@ -193,7 +199,7 @@ fn advance(guard: &Guard, call: CallId, now: Timestamp) -> Put<Guard> {
 }
 
 /// What is asked of the carrier for a customer's leg.
-pub(super) fn customer_dial(call: &Call, settings: &Settings) -> Dial {
+pub(super) fn customer_dial(call: &Call, settings: &Settings, not_before: Timestamp) -> Dial {
     let amd = match settings.amd.mode {
         AmdMode::Off => None,
         mode => Some(AmdRequest { mode, preset: settings.amd.preset }),
@@ -206,6 +212,7 @@ pub(super) fn customer_dial(call: &Call, settings: &Settings) -> Dial {
         ring_ms_max: call.plan.ring_ms_max,
         call_ms_max: settings.caps.call_ms_max,
         amd,
+        not_before,
         recording: settings.recording,
     }
 }
@@ -220,6 +227,8 @@ pub(super) fn agent_dial(call: &Call, leg: u8, to: Address, settings: &Settings)
         ring_ms_max: settings.transfer.ring_ms_max,
         call_ms_max: settings.caps.call_ms_max,
         amd: None,
+        // Leased when it is performed.
+        not_before: Timestamp::EPOCH,
         recording: crate::script::RecordingMode::Off,
     }
 }

@@ -44,6 +44,10 @@ impl Engine {
             if !view.campaign.row.dials(now) {
                 return Ok(tasks);
             }
+            if let Some(halted) = self.out_of_money(&view).await? {
+                tasks.extend(halted);
+                return Ok(tasks);
+            }
             let plan = self.plan(&view, now).await?;
             tasks.extend(
                 plan.cancel.iter().filter_map(|&i| view.calls.get(i as usize).map(|c| Task::Stop(c.id, Stop::Pacing))),
@@ -59,6 +63,26 @@ impl Engine {
         }
         // Others are at work on the same campaign; whoever wins dials.
         Ok(tasks)
+    }
+
+    /// Pauses a campaign whose budget allows no further call. While calls are in flight it only
+    /// waits: what they do not use comes back.
+    async fn out_of_money(&self, view: &CampaignView) -> Result<Option<Vec<Task>>, EngineError> {
+        let settings = &view.campaign.row.settings;
+        if live(view) > 0 || settings.cost.affordable(settings, view.spent_micros, 0) > 0 {
+            return Ok(None);
+        }
+        self.halt(view.campaign.row.id, "the budget is spent").await.map(Some)
+    }
+
+    /// Pauses a campaign that has a problem which a person must look at.
+    pub(super) async fn halt(&self, campaign: CampaignId, why: &str) -> Result<Vec<Task>, EngineError> {
+        self.notifier.notify(&Note::Alarm { campaign, what: why.to_owned() });
+        match self.command(campaign, &crate::campaign::Command::Halt(why.into())).await {
+            // Over, or paused by somebody meanwhile: it does not dial either way.
+            Err(EngineError::Refused(_)) => Ok(Vec::new()),
+            other => other,
+        }
     }
 
     /// Starts or ends a campaign whose time has come. `None` where it stays as it is.
@@ -99,7 +123,8 @@ impl Engine {
             GuardValue::Dials(bucket) => bucket.available(rate, now),
             _ => 0,
         };
-        let dials_now = self.rates.available(&account, now).await?.min(own);
+        let paid = settings.cost.affordable(settings, view.spent_micros, live(view));
+        let dials_now = self.rates.available(&account, now).await?.min(own).min(paid);
         let agents = agent_views(view);
         let calls: Vec<CallView> = view.calls.iter().map(call_view).collect();
         let lines = i64::from(settings.caps.lines_max) - i64::from(view.load.lines());
@@ -211,18 +236,22 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Vec<Task>, EngineError> {
         batch.seal();
+        let mut lease = None;
         if !batch.calls.is_empty() {
             let account = super::plan::account(view.campaign.row.id);
             let want = batch.calls.len() as u32;
-            let lease = self.rates.lease(&account, want, Urgency::Lead, now).await?;
-            if lease.granted < want {
+            let granted = self.rates.lease(&account, want, Urgency::Lead, now).await?;
+            if granted.granted < want {
                 return Err(StoreError::Conflict { stale: vec![RowKey::Campaign(view.campaign.row.id)] }.into());
             }
+            lease = Some(granted);
         }
         let committed = self.commit(&batch.changes).await?;
         let settings = &view.campaign.row.settings;
         let dials = committed.permits.into_iter().zip(&batch.calls);
-        Ok(dials.map(|(permit, call)| Task::Dial { permit, dial: Box::new(customer_dial(call, settings)) }).collect())
+        let place = |i: usize| lease.map_or(now, |l| l.place(i));
+        let task = |(i, (permit, call))| Task::Dial { permit, dial: Box::new(customer_dial(call, settings, place(i))) };
+        Ok(dials.enumerate().map(task).collect())
     }
 
     /// Dials one lead for one agent: preview, or a click on a lead. The agent gets the call when a
@@ -241,6 +270,10 @@ impl Engine {
             }
             let reserved = self.store.agent(agent).await?.agent;
             let ours = view.pools.iter().any(|p| p.pool == reserved.row.pool);
+            let settings = &view.campaign.row.settings;
+            if settings.cost.affordable(settings, view.spent_micros, live(&view)) == 0 {
+                return Err(EngineError::NotNow("the budget allows no further call"));
+            }
             if !reserved.row.is_free() || !ours {
                 return Err(EngineError::NotNow("the agent is not free for this campaign"));
             }
@@ -300,6 +333,11 @@ impl Engine {
         }
         Ok(owners)
     }
+}
+
+/// Calls in flight.
+fn live(view: &CampaignView) -> u32 {
+    u32::try_from(view.load.live()).unwrap_or(0)
 }
 
 impl Pacer {

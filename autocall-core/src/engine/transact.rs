@@ -3,9 +3,9 @@
 use super::decide::{Decision, decide};
 use super::{CONFLICTS_MAX, Engine, EngineError, Task};
 use crate::call::{Call, Effect, Event, LegFacts, Stage};
-use crate::id::CallId;
-use crate::ports::{Changes, Committed, Line, Note, Snapshot, StationId, StoreError};
-use crate::script::{Audio, RecordingMode, Role, Room, Script};
+use crate::id::{AgentId, CallId};
+use crate::ports::{Changes, Committed, Line, Note, Snapshot, StoreError};
+use crate::script::Script;
 
 /// What a webhook is answered with, and the work that follows. Answer first, then perform the
 /// tasks: a person listens to silence until the answer is there.
@@ -18,7 +18,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn hang_up() -> Reply {
+    pub(super) fn hang_up() -> Reply {
         Reply { script: Script::Hangup, tasks: Vec::new() }
     }
 }
@@ -47,34 +47,6 @@ impl Engine {
         }
     }
 
-    async fn hear_station(&self, station: StationId, facts: LegFacts) -> Result<Reply, EngineError> {
-        use crate::agent::AgentEvent;
-        let view = match self.store.agent(station.agent).await {
-            Ok(view) => view,
-            Err(StoreError::NotFound) => return Ok(Reply::hang_up()),
-            Err(error) => return Err(error.into()),
-        };
-        let current = view.agent.row.station.as_ref().is_some_and(|s| s.shift == station.shift);
-        if !current {
-            return Ok(Reply::hang_up());
-        }
-        let mut tasks = Vec::new();
-        if facts.is_over() {
-            tasks.extend(self.agent_event(station.agent, &AgentEvent::StationDown).await?);
-            if let crate::agent::State::Held { call, .. } = view.agent.row.state {
-                let gone = Event::AgentGone { agent: station.agent };
-                tasks.extend(self.transact(call, &gone).await?.2);
-            }
-            return Ok(Reply { script: Script::Hangup, tasks });
-        }
-        if facts.is_answered()
-            && let Some(provider) = facts.provider
-        {
-            tasks.extend(self.agent_event(station.agent, &AgentEvent::StationUp(provider)).await?);
-        }
-        Ok(Reply { script: stand_by(station), tasks })
-    }
-
     /// Time has passed for a call, or agents came free.
     pub(super) async fn look(&self, call: CallId) -> Result<Vec<Task>, EngineError> {
         Ok(self.transact(call, &Event::Tick).await?.2)
@@ -87,8 +59,21 @@ impl Engine {
         call: CallId,
         event: &Event,
     ) -> Result<(Call, impl Fn(&Call, u8) -> Script + use<>, Vec<Task>), EngineError> {
+        self.transact_with(call, event, None).await
+    }
+
+    /// The same with an agent whom the call's snapshot may not bring along.
+    pub(super) async fn transact_with(
+        &self,
+        call: CallId,
+        event: &Event,
+        agent: Option<AgentId>,
+    ) -> Result<(Call, impl Fn(&Call, u8) -> Script + use<>, Vec<Task>), EngineError> {
         for _ in 0..CONFLICTS_MAX {
-            let snapshot = self.store.call(call).await?;
+            let mut snapshot = self.store.call(call).await?;
+            if let Some(agent) = agent.filter(|a| !snapshot.agents.iter().any(|b| b.row.id == *a)) {
+                snapshot.agents.push(self.store.agent(agent).await?.agent);
+            }
             let decision = decide(&snapshot, event, self.now(), self.telephony.capabilities());
             let committed = match &decision.changes {
                 None => Committed::default(),
@@ -120,6 +105,13 @@ impl Engine {
                         let dial = super::plan::agent_dial(call, *leg, to, &snapshot.campaign.settings);
                         tasks.push(Task::Dial { permit, dial: Box::new(dial) });
                         self.notifier.notify(&Note::Offer { agent: *agent, call: call.id });
+                    }
+                }
+                Effect::Bring { leg } => {
+                    let to = call.legs.get(usize::from(*leg)).and_then(|l| l.to.clone());
+                    if let (Some(permit), Some(to)) = (permits.next(), to) {
+                        let dial = super::plan::agent_dial(call, *leg, to, &snapshot.campaign.settings);
+                        tasks.push(Task::Dial { permit, dial: Box::new(dial) });
                     }
                 }
                 Effect::Agent { agent, .. } => {
@@ -172,14 +164,4 @@ fn look_up(call: &Call, leg: u8) -> Option<Task> {
         account: call.plan.account.clone(),
         since: it.dialled_at,
     })
-}
-
-/// What an agent's standing leg hears.
-fn stand_by(station: StationId) -> Script {
-    Script::Join {
-        room: Room::Agent(station.agent),
-        role: Role::Standing,
-        hold: Audio::Silence,
-        recording: RecordingMode::Off,
-    }
 }

@@ -159,6 +159,7 @@ impl Inner {
         let Some(row) = self.campaigns.get_mut(&campaign) else { return };
         row.load.add(&tally.load, 1);
         row.leads.add(&tally.leads, 1);
+        row.spent_micros += tally.spent_micros;
         let rules = &row.campaign.row.settings.pacing.ledger;
         for delta in &tally.ledger {
             row.ledger.get_or_insert_with(|| Ledger::new(delta.key, rules)).apply(delta);
@@ -186,6 +187,7 @@ impl CampaignRow {
             campaign,
             load: Default::default(),
             leads: Default::default(),
+            spent_micros: 0,
             ledger: None,
             pending: BTreeSet::new(),
             waiting: BTreeSet::new(),

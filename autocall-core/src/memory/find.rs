@@ -109,6 +109,7 @@ impl Inner {
             load: row.load,
             leads: row.leads,
             ledger,
+            spent_micros: row.spent_micros,
             dials: self.guard(tenant, GuardKey::Dials(id)),
             pools: settings.transfer.pools.iter().map(|&p| self.pool_view(p, id)).collect(),
             calls: row.pending.iter().filter_map(|(_, c)| self.calls.get(c)).map(|c| brief(&c.row)).collect(),

@@ -50,6 +50,7 @@ struct CampaignRow {
     campaign: Versioned<Arc<Campaign>>,
     load: Load,
     leads: LeadCounts,
+    spent_micros: i64,
     ledger: Option<Ledger>,
     /// Calls before their conversation, by age.
     pending: BTreeSet<(Timestamp, CallId)>,

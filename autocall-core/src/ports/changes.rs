@@ -87,6 +87,8 @@ pub struct Tally {
     pub leads: LeadCounts,
     /// The abandonment ledger.
     pub ledger: SmallVec<[LedgerDelta; 2]>,
+    /// What settled calls cost, millionths ([`crate::cost`]).
+    pub spent_micros: i64,
 }
 
 /// A number to be put on a tenant's own do-not-call list. The store writes the entry, then (after

@@ -4,7 +4,7 @@
 use crate::id::{CallId, CampaignId, PoolId, TenantId};
 use crate::permission::history::{NumberHistory, PersonHistory};
 use crate::phone::Phone;
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -62,12 +62,23 @@ pub struct CallerIdGuard {
     pub day: i32,
     /// Calls that showed it on that day.
     pub calls: u32,
+    /// The carrier refused to show it: it rests until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rests_until: Option<Timestamp>,
 }
 
 impl CallerIdGuard {
     /// Calls that showed it today.
     pub fn today(&self, now: Timestamp) -> u32 {
         if self.day == day_of(now) { self.calls } else { 0 }
+    }
+    /// The carrier refused to show it: it is not shown for a day, and then tried again.
+    pub fn rest(&mut self, now: Timestamp) {
+        self.rests_until = Some(now + Millis::from_days(1));
+    }
+    /// Whether it must not be shown now.
+    pub fn rests(&self, now: Timestamp) -> bool {
+        self.rests_until.is_some_and(|until| now < until)
     }
     /// Counts a call.
     pub fn shown(&mut self, now: Timestamp) {

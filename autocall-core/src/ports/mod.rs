@@ -16,7 +16,7 @@ pub use changes::{Changes, Check, Committed, Disposed, LeadCounts, Listing, Put,
 pub use clock::{Clock, Ids, ManualClock, SystemClock};
 pub use guard::{CallerIdGuard, DialsGuard, Guard, GuardKey, GuardValue, NumberGuard, PersonGuard};
 pub use notifier::{Note, Notifier, Silent};
-pub use rates::{Lease, LocalRates, Rates, Urgency};
+pub use rates::{Lease, LocalRates, Places, Rates, Urgency};
 pub use store::{
     AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Due, Lists, PoolView, Snapshot, Store, StoreError,
     Versioned,

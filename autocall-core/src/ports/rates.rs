@@ -16,82 +16,171 @@ pub enum Urgency {
     Lead,
 }
 
-/// A lease: so many dials, from now on.
+/// A lease: so many dials, each with a place in time of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// Dials granted; may be fewer than wanted.
     pub granted: u32,
+    /// When the first of them may leave.
+    pub first_at: Timestamp,
+    /// From one to the next, microseconds.
+    pub every_us: i64,
     /// When more can be had.
     pub next_at: Timestamp,
+}
+
+impl Lease {
+    /// When the dial of this number, from 0, may leave.
+    pub fn place(&self, number: usize) -> Timestamp {
+        let us = i64::try_from(number).unwrap_or(i64::MAX).saturating_mul(self.every_us);
+        // Up, never down: a place must not come early.
+        self.first_at + Millis::from_ms(us.saturating_add(999) / 1000)
+    }
+}
+
+/// How far ahead leads may take places. An agent's leg waits no longer than this behind them.
+const AHEAD: Millis = Millis::from_secs(1);
+
+/// The places of one account on its line in time: one every so many microseconds, handed out in
+/// order. Whoever keeps to them starts no more calls in any second than the rate allows, however
+/// many nodes share the line. Pure; a store keeps the one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Places {
+    /// The first place that nobody has, microseconds since the epoch.
+    pub free_us: i64,
+}
+
+impl Places {
+    /// The space between two places at this rate: rounded up, so that a second never holds one too
+    /// many.
+    pub fn every_us(per_second: f64) -> i64 {
+        (1_000_000.0 / per_second.clamp(0.001, 100_000.0)).ceil() as i64
+    }
+
+    /// How many places leads may take at `now`.
+    pub fn available(&self, every_us: i64, now: Timestamp) -> u32 {
+        let now_us = now.ms().saturating_mul(1000);
+        let first = self.free_us.max(now_us);
+        let room = now_us.saturating_add(AHEAD.ms() * 1000) - first;
+        if first <= now_us { (room / every_us).max(1) as u32 } else { (room / every_us).max(0) as u32 }
+    }
+
+    /// Takes places: for agents as many as they want, since a person waits; for leads only near
+    /// ones.
+    pub fn take(&mut self, every_us: i64, want: u32, urgency: Urgency, now: Timestamp) -> Lease {
+        let granted = match urgency {
+            Urgency::Agent => want,
+            Urgency::Lead => want.min(self.available(every_us, now)),
+        };
+        let first_us = self.free_us.max(now.ms().saturating_mul(1000));
+        if granted > 0 {
+            self.free_us = first_us.saturating_add(i64::from(granted).saturating_mul(every_us));
+        }
+        let ms = |us: i64| Timestamp::from_ms(us.saturating_add(999) / 1000);
+        let next_us = self.free_us + every_us - AHEAD.ms() * 1000;
+        Lease { granted, first_at: ms(first_us), every_us, next_at: ms(next_us).max(now) }
+    }
+
+    /// Nobody starts a call before `until`: the carrier asked us to wait.
+    pub fn back_off(&mut self, until: Timestamp) {
+        self.free_us = self.free_us.max(until.ms().saturating_mul(1000));
+    }
 }
 
 /// Leases of calls per second, per carrier account.
 #[async_trait]
 pub trait Rates: Send + Sync {
-    /// Asks for `want` dials on an account. Agents' legs are granted at once, since a person waits;
-    /// what they overdraw, leads pay back by waiting.
+    /// Asks for `want` dials on an account. Agents' legs are always granted, since a person waits;
+    /// each dial must leave no earlier than its place ([`Lease::place`]).
     async fn lease(&self, account: &str, want: u32, urgency: Urgency, now: Timestamp) -> Result<Lease, StoreError>;
 
     /// How many leads' dials could be leased now, without leasing them.
     async fn available(&self, account: &str, now: Timestamp) -> Result<u32, StoreError>;
+
+    /// The carrier refused a call for now: nobody starts one on this account before `until`.
+    async fn back_off(&self, account: &str, until: Timestamp) -> Result<(), StoreError> {
+        let _ = (account, until);
+        Ok(())
+    }
 }
 
-/// A token bucket in memory: right for one node. Several nodes share rows of their store.
+/// Places in memory: right for one node. Several nodes share rows of their store.
 #[derive(Debug)]
 pub struct LocalRates {
-    per_second: f64,
-    buckets: Mutex<BTreeMap<String, Bucket>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    tokens: f64,
-    at: Timestamp,
+    every_us: i64,
+    lines: Mutex<BTreeMap<String, Places>>,
 }
 
 impl LocalRates {
-    /// Every account may start `per_second` calls a second, averaged over one second.
+    /// Every account may start `per_second` calls a second.
     pub fn new(per_second: f64) -> LocalRates {
-        LocalRates { per_second: per_second.max(0.001), buckets: Mutex::new(BTreeMap::new()) }
+        LocalRates { every_us: Places::every_us(per_second), lines: Mutex::new(BTreeMap::new()) }
     }
-
-    /// The most tokens saved up: one second's worth, at least one.
-    fn burst(&self) -> f64 {
-        self.per_second.max(1.0)
-    }
-
-    fn refill(&self, buckets: &mut BTreeMap<String, Bucket>, account: &str, now: Timestamp) -> Bucket {
-        let full = Bucket { tokens: self.burst(), at: now };
-        let Some(bucket) = buckets.get_mut(account) else {
-            buckets.insert(account.to_owned(), full);
-            return full;
-        };
-        let passed = (now - bucket.at).as_secs_f64().max(0.0);
-        bucket.tokens = (bucket.tokens + passed * self.per_second).min(self.burst());
-        bucket.at = bucket.at.max(now);
-        *bucket
+    fn with<T>(&self, account: &str, act: impl FnOnce(&mut Places) -> T) -> T {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.get_mut(account) {
+            return act(line);
+        }
+        act(lines.entry(account.to_owned()).or_default())
     }
 }
 
 #[async_trait]
 impl Rates for LocalRates {
     async fn lease(&self, account: &str, want: u32, urgency: Urgency, now: Timestamp) -> Result<Lease, StoreError> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = self.refill(&mut buckets, account, now);
-        let granted = match urgency {
-            Urgency::Agent => want,
-            Urgency::Lead => want.min(bucket.tokens.max(0.0) as u32),
-        };
-        let left = bucket.tokens - f64::from(granted);
-        if let Some(b) = buckets.get_mut(account) {
-            b.tokens = left;
+        Ok(self.with(account, |line| line.take(self.every_us, want, urgency, now)))
+    }
+    async fn available(&self, account: &str, now: Timestamp) -> Result<u32, StoreError> {
+        Ok(self.with(account, |line| line.available(self.every_us, now)))
+    }
+    async fn back_off(&self, account: &str, until: Timestamp) -> Result<(), StoreError> {
+        self.with(account, |line| line.back_off(until));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes that ask in any order, for leads and agents, with clocks that differ.
+    #[test]
+    fn no_second_holds_more_places_than_the_rate_whoever_asks() {
+        for (rate, seed) in [(1.0, 1_u64), (3.0, 2), (30.0, 3), (7.5, 4), (0.5, 5)] {
+            let every = Places::every_us(rate);
+            let (mut line, mut x, mut now) = (Places::default(), seed, 1_000_000_i64);
+            let mut places = Vec::new();
+            for _ in 0..2_000 {
+                x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                now += (x >> 33) as i64 % 120;
+                let skew = (x >> 40) as i64 % 50;
+                let urgency = if x % 5 == 0 { Urgency::Agent } else { Urgency::Lead };
+                let lease = line.take(every, (x >> 50) as u32 % 4, urgency, Timestamp::from_ms(now - skew));
+                places.extend((0..lease.granted as usize).map(|i| lease.place(i).ms()));
+            }
+            assert!(places.windows(2).all(|w| w[0] <= w[1]), "in order");
+            let span_ms = if rate < 1.0 { (1000.0 / rate) as i64 } else { 1000 };
+            let most = (rate.floor() as usize).max(1);
+            for (i, &from) in places.iter().enumerate() {
+                let inside = places[i..].iter().take_while(|&&at| at < from + span_ms).count();
+                assert!(inside <= most + usize::from(rate.fract() != 0.0 && rate > 1.0), "{inside} at {rate}/s");
+            }
+            assert!(places.len() > 20, "and they are handed out: {}", places.len());
         }
-        let wait_s = ((1.0 - left) / self.per_second).max(0.0);
-        Ok(Lease { granted, next_at: now + Millis::from_secs_f64(wait_s) })
     }
 
-    async fn available(&self, account: &str, now: Timestamp) -> Result<u32, StoreError> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(self.refill(&mut buckets, account, now).tokens.max(0.0) as u32)
+    #[test]
+    fn leads_look_only_a_second_ahead_and_agents_are_always_served() {
+        let every = Places::every_us(10.0);
+        let now = Timestamp::from_ms(5_000);
+        let mut line = Places::default();
+        let leads = line.take(every, 100, Urgency::Lead, now);
+        assert_eq!((leads.granted, leads.first_at), (10, now));
+        assert_eq!(line.take(every, 5, Urgency::Lead, now).granted, 0);
+        let agent = line.take(every, 1, Urgency::Agent, now);
+        assert_eq!((agent.granted, agent.place(0)), (1, Timestamp::from_ms(6_000)));
+        line.back_off(Timestamp::from_ms(20_000));
+        assert_eq!(line.available(every, Timestamp::from_ms(15_000)), 0);
+        assert!(line.available(every, Timestamp::from_ms(20_000)) > 0);
     }
 }

@@ -96,6 +96,8 @@ pub struct CampaignView {
     pub leads: LeadCounts,
     /// Its abandonment ledger.
     pub ledger: Ledger,
+    /// What its settled calls cost, millionths ([`crate::cost`]).
+    pub spent_micros: i64,
     /// The guard of its dials.
     pub dials: Guard,
     /// The pools it draws on.

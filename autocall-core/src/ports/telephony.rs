@@ -135,6 +135,9 @@ pub struct Dial {
     pub call_ms_max: u32,
     /// Detection, where wanted.
     pub amd: Option<AmdRequest>,
+    /// When it may leave: its place in the account's calls per second. The carrier's adapter waits
+    /// until then.
+    pub not_before: Timestamp,
     /// Recording from the answer on. Announced recordings start later, by script.
     pub recording: RecordingMode,
 }
@@ -156,9 +159,11 @@ pub enum Refusal {
     Unreachable,
     /// Calls to this number are blocked.
     Blocked,
+    /// The account has no permission for the number's country.
+    Country,
     /// The number shown is not ours to show.
     CallerId,
-    /// The account: credentials, permission, trial limits, geography.
+    /// The account: credentials, permission, trial limits.
     Account(String),
     /// Not now: rate or concurrency. Nothing was placed.
     Busy {

@@ -50,6 +50,18 @@ pub enum OnUnclear {
     Machine,
 }
 
+/// When a person is connected to an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Connect {
+    /// Once the detector has spoken: agents hear no machines.
+    #[default]
+    AtVerdict,
+    /// As soon as the phone is picked up: nobody waits for a verdict, and agents hear the machines
+    /// whose verdict comes after they were joined.
+    AtAnswer,
+}
+
 /// What to do about machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -58,6 +70,8 @@ pub struct AmdPolicy {
     pub mode: AmdMode,
     /// Detector thresholds.
     pub preset: AmdPreset,
+    /// Whether the verdict is awaited.
+    pub connect: Connect,
     /// How long after the answer the verdict is awaited, milliseconds. Then the policy for
     /// unclear answers decides.
     pub verdict_ms_max: u32,
@@ -74,6 +88,7 @@ impl Default for AmdPolicy {
         AmdPolicy {
             mode: AmdMode::default(),
             preset: AmdPreset::default(),
+            connect: Connect::default(),
             verdict_ms_max: 6_000,
             machine: OnMachine::default(),
             fax: OnMachine::HangUp,

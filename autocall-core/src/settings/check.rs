@@ -1,6 +1,6 @@
 //! Linting the settings as a whole. Every problem is found, each with its field and a remedy.
 
-use super::{AmdMode, OnMachine, Settings, TransferMode};
+use super::{AmdMode, Connect, OnMachine, Settings, TransferMode};
 use crate::script::{Accept, Audio};
 use serde::Serialize;
 use std::fmt;
@@ -31,6 +31,7 @@ impl Settings {
         lint.transfer(self);
         lint.messages(self);
         lint.schedule(self);
+        lint.cost(self);
         lint.retry(self);
         lint.dispositions(self);
         for wrong in self.pacing.check() {
@@ -171,6 +172,32 @@ impl Lint {
                 self.find(text.len() > 3_000, field, "is over 3000 bytes", "shorten it or upload audio");
             }
         }
+    }
+
+    fn cost(&mut self, s: &Settings) {
+        let cost = &s.cost;
+        let reserve = !(1..=240).contains(&cost.reserve_min);
+        self.find(reserve, "cost.reserve_min", format!("is {}", cost.reserve_min), "use 1 to 240 minutes");
+        let currency = cost.prices.currency.len() == 3 && cost.prices.currency.bytes().all(|b| b.is_ascii_uppercase());
+        self.find(!currency, "cost.prices.currency", "is not a currency code", "use three capital letters, such as USD");
+        let p = &cost.prices;
+        let dear = [p.customer_min_micros, p.agent_min_micros, p.room_min_micros, p.recording_min_micros]
+            .into_iter()
+            .any(|price| price > 100_000_000);
+        self.find(dear, "cost.prices", "has a minute that costs over 100", "prices are in millionths of the currency");
+        let too_small = cost.budget_micros.is_some_and(|b| b < cost.reserve_micros(s));
+        self.find(
+            too_small,
+            "cost.budget_micros",
+            "is less than one call may cost",
+            "give a larger budget, in millionths, or set fewer minutes aside (cost.reserve_min)",
+        );
+        self.find(
+            s.amd.connect == Connect::AtAnswer && s.is_agentless(),
+            "amd.connect",
+            "is at_answer without agents",
+            "use at_verdict: a message must know whether a person or a machine hears it",
+        );
     }
 
     fn schedule(&mut self, s: &Settings) {

@@ -8,13 +8,14 @@ mod retry;
 mod schedule;
 mod transfer;
 
-pub use amd::{AmdMode, AmdPolicy, AmdPreset, OnMachine, OnUnclear};
+pub use amd::{AmdMode, AmdPolicy, AmdPreset, Connect, OnMachine, OnUnclear};
 pub use check::Problem;
 pub use dispositions::{Disposition, Then};
 pub use retry::{NextNumber, Retry, RetryPolicy};
 pub use schedule::{DayWindow, Schedule};
 pub use transfer::{TransferMode, TransferPolicy};
 
+use crate::cost::CostPolicy;
 use crate::phone::Phone;
 use crate::script::{Audio, RecordingMode};
 use serde::{Deserialize, Serialize};
@@ -126,6 +127,8 @@ pub struct Settings {
     pub dispositions: Vec<Disposition>,
     /// Hard limits.
     pub caps: Caps,
+    /// Prices, and what may be spent.
+    pub cost: CostPolicy,
 }
 
 impl Settings {
@@ -158,6 +161,7 @@ impl Default for Settings {
             retry: RetryPolicy::default(),
             dispositions: Disposition::usual(),
             caps: Caps::default(),
+            cost: CostPolicy::default(),
         }
     }
 }

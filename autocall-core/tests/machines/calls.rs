@@ -218,6 +218,7 @@ fn stage(stage: &Stage) -> String {
 fn say(effects: &Effects) -> String {
     let words = effects.iter().map(|e| match e {
         Effect::Offer { .. } => "dial the agent".into(),
+        Effect::Bring { .. } => "dial the one who is brought in".into(),
         Effect::Agent { event: AgentEvent::Hold { hold, .. }, .. } => match hold {
             Hold::Reserved => "agent reserved".into(),
             Hold::Ringing => "agent rings".into(),

@@ -10,12 +10,11 @@ use autocall_core::call::{Call, ProviderRef, Stage};
 use autocall_core::ports::catalog::{Catalog, Recording};
 use autocall_core::ports::{Clock, DialError, Line, Refusal, TelephonyError};
 use autocall_core::script::Room;
-use autocall_core::settings::TransferMode;
 use autocall_core::{AgentId, Millis, Private};
 use autocall_twilio::rest::{Client, Jitter, Limits, RecordingState};
 use autocall_twilio::webhook::{BODY_BYTES_MAX, RecordingEvent, Unavailable};
 use autocall_twilio::{
-    Account, Accounts, EngineEar, FixedAccounts, Recordings, Supervision, Twilio, Urls, Validation, Webhooks,
+    Account, Accounts, EngineEar, FixedAccounts, Reception, Recordings, Supervision, Twilio, Urls, Validation, Webhooks,
 };
 use axum::Router;
 use axum::body::Body;
@@ -78,9 +77,11 @@ impl Link {
             Arc::new(move |tasks| app.give(tasks))
         };
         let keep = KeepRecordings { catalog: app.catalog.clone(), clock: app.clock.clone() };
-        let ear = EngineEar::new(app.engine.clone(), self.twilio.clone(), give).with_recordings(Arc::new(keep));
+        let give: autocall_twilio::Give = give;
+        let ear = EngineEar::new(app.engine.clone(), self.twilio.clone(), give.clone()).with_recordings(Arc::new(keep));
         let webhooks = Webhooks::new(self.twilio.urls().clone(), self.accounts.clone(), Arc::new(ear), self.validation)
-            .with_client(self.twilio.client().clone());
+            .with_client(self.twilio.client().clone())
+            .with_desk(Arc::new(Reception::new(app.engine.clone(), app.catalog.clone(), give)));
         let webhooks = Arc::new(webhooks);
         let hear = move |State(app): State<App>, request: Request| hear(app, webhooks.clone(), request);
         Router::new()
@@ -142,10 +143,8 @@ impl Hands {
         };
         let gone = || Problem::conflict("a leg of this call is not known to the carrier");
         let customer = call.customer().facts.provider.clone().ok_or_else(gone)?;
-        let room = match call.plan.mode {
-            TransferMode::OnDemand => Room::Call(call.id),
-            TransferMode::Standing => Room::Agent(agent),
-        };
+        // An agent on a leg of their own came to the customer; to one who stands the customer went.
+        let room = if leg.is_some() { Room::Call(call.id) } else { Room::Agent(agent) };
         let theirs = match leg {
             Some(n) => call.legs.get(usize::from(n)).and_then(|l| l.facts.provider.clone()),
             None => self.station(agent).await?,
@@ -182,28 +181,7 @@ impl Desk for Hands {
         match step {
             Step::Hold(on) => twilio.hold(account, talk.room, &talk.customer, *on, None).await.map_err(failed),
             Step::Mute(on) => twilio.mute(account, talk.room, &talk.agent, *on).await.map_err(failed),
-            Step::Transfer { to, consult } => {
-                if *consult {
-                    twilio.hold(account, talk.room, &talk.customer, true, None).await.map_err(failed)?;
-                }
-                twilio.bring_in(account, talk.room, to, call.plan.from, "third").await.map_err(not_dialed)?;
-                if *consult {
-                    return Ok(());
-                }
-                twilio.slip_out(account, talk.room, &talk.agent).await.map_err(failed)
-            }
-            Step::CompleteTransfer => {
-                twilio.hold(account, talk.room, &talk.customer, false, None).await.map_err(failed)?;
-                twilio.slip_out(account, talk.room, &talk.agent).await.map_err(failed)
-            }
-            Step::DropVoicemail => {
-                let item = self.catalog.campaign_item(call.plan.campaign).await?;
-                let audio = item.campaign.row.settings.voicemail.clone();
-                let audio = audio.ok_or_else(|| Problem::conflict("the campaign has no voicemail message"))?;
-                twilio.slip_out(account, talk.room, &talk.agent).await.map_err(failed)?;
-                let line = Line::Leg(call.leg_id(0));
-                twilio.drop_message(account, line, &talk.customer, &audio).await.map_err(failed)
-            }
+            Step::KeepRoom => twilio.keep_room(account, talk.room, &talk.agent).await.map_err(failed),
             Step::Recording(Tape::Start) => {
                 let line = Line::Leg(call.leg_id(0));
                 twilio.record(account, line, &talk.customer).await.map(drop).map_err(failed)

@@ -192,6 +192,10 @@ pub struct CampaignView {
     pub state: Stage,
     /// Leads by state.
     pub leads: LeadSums,
+    /// Why it was paused by itself, where it was.
+    pub halted: Option<String>,
+    /// What its settled calls cost, millionths; see the campaign's cost.
+    pub spent_micros: i64,
     /// Calls in flight.
     pub calls: LoadSums,
     /// What its owner decided.
@@ -217,6 +221,8 @@ impl CampaignView {
             id: row.id.into(),
             name: row.name.to_string(),
             state: row.state,
+            halted: row.halted.as_deref().map(str::to_owned),
+            spent_micros: item.spent_micros,
             leads: LeadSums { open: item.leads.open, calling: item.leads.calling, closed: item.leads.closed },
             calls: LoadSums {
                 dialing: item.load.dialing,

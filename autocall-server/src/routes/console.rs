@@ -169,7 +169,8 @@ pub async fn look(app: &App, agent: AgentId) -> Answer<Console> {
 pub async fn own_call(app: &App, who: &Principal, call: CallId) -> Answer<AgentId> {
     let agent = who.as_agent()?;
     let detail = app.store.call(call).await?.call.row;
-    let mine = detail.agent == Some(agent) || detail.holds() == Some(agent) || detail.passed.contains(&agent);
+    let mine = detail.agent == Some(agent) || detail.holds() == Some(agent) || detail.passed.contains(&agent)
+        || detail.givers.contains(&agent);
     if mine { Ok(agent) } else { Err(Problem::not_found()) }
 }
 
@@ -331,15 +332,25 @@ enum TapeWord {
     Stop,
 }
 
-async fn step(app: &App, who: &Principal, key: Key, step: Step) -> Answer<Done> {
+/// The call in which this agent talks.
+async fn own_talk(app: &App, who: &Principal, key: Key) -> Answer<CallId> {
     let id: CallId = key.of(who.tenant);
     let agent = own_call(app, who, id).await?;
-    let call = app.store.call(id).await?.call.row;
+    let call = talk(app, id).await?;
     let talks = matches!(call.stage, autocall_core::call::Stage::Bridged { agent: whom, .. } if whom == agent);
-    if !talks {
+    if !talks || call.holds() != Some(agent) {
         return Err(Problem::conflict("you are not talking in this call"));
     }
-    app.desk.step(&call, &step).await?;
+    Ok(id)
+}
+
+async fn talk(app: &App, id: CallId) -> Answer<autocall_core::call::Call> {
+    Ok(app.store.call(id).await?.call.row)
+}
+
+async fn step(app: &App, who: &Principal, key: Key, step: Step) -> Answer<Done> {
+    let id = own_talk(app, who, key).await?;
+    app.desk.step(&talk(app, id).await?, &step).await?;
     Ok(Done)
 }
 
@@ -367,23 +378,47 @@ async fn transfer(
     Path(key): Path<Key>,
     Json(body): Json<Transfer>,
 ) -> Answer<Done> {
-    let to = match (body.agent, &body.to) {
+    let id = own_talk(&app, &who, key).await?;
+    if body.consult {
+        // The customer hears music while the agent asks; who cannot be held is not left to listen.
+        app.desk.step(&talk(&app, id).await?, &Step::Hold(true)).await?;
+    }
+    let handed = match (body.agent, &body.to) {
         (Some(agent), None) => {
-            let found = app.catalog.agent(agent.of(who.tenant)).await.map_err(Problem::from);
-            found.map_err(|p| super::leads::missing(p, "agent"))?.row.address
+            let agent: AgentId = agent.of(who.tenant);
+            let found = app.catalog.agent(agent).await.map_err(Problem::from);
+            found.map_err(|p| super::leads::missing(p, "agent"))?;
+            app.engine.hand_on_to_agent(id, agent, body.consult).await
         }
-        (None, Some(to)) => to.read("to")?,
+        (None, Some(to)) => app.engine.hand_on_outside(id, to.read("to")?, body.consult).await,
         _ => return Err(Problem::field("to", "is missing", "give either agent or to")),
     };
-    step(&app, &who, key, Step::Transfer { to, consult: body.consult }).await
+    match handed {
+        Ok(tasks) => app.give(tasks),
+        Err(error) => {
+            if body.consult {
+                let _ = app.desk.step(&talk(&app, id).await?, &Step::Hold(false)).await;
+            }
+            return Err(error.into());
+        }
+    }
+    Ok(Done)
 }
 
 async fn complete(State(app): State<App>, who: Principal, Path(key): Path<Key>) -> Answer<Done> {
-    step(&app, &who, key, Step::CompleteTransfer).await
+    let id = own_talk(&app, &who, key).await?;
+    let call = talk(&app, id).await?;
+    // Comforts: without them the customer and the other are put together a moment later.
+    let _ = app.desk.step(&call, &Step::Hold(false)).await;
+    let _ = app.desk.step(&call, &Step::KeepRoom).await;
+    app.give(app.engine.hand_over(id).await?);
+    Ok(Done)
 }
 
 async fn voicemail(State(app): State<App>, who: Principal, Path(key): Path<Key>) -> Answer<Done> {
-    step(&app, &who, key, Step::DropVoicemail).await
+    let id = own_talk(&app, &who, key).await?;
+    app.give(app.engine.drop_voicemail(id).await?);
+    Ok(Done)
 }
 
 async fn recording(

@@ -8,6 +8,7 @@ pub mod calls;
 pub mod campaigns;
 pub mod consents;
 pub mod console;
+pub mod cost;
 pub mod events;
 pub mod export;
 pub mod hooks;
@@ -16,6 +17,7 @@ pub mod leads;
 pub mod lists;
 pub mod me;
 pub mod numbers;
+pub mod pins;
 pub mod plan;
 pub mod pools;
 pub mod privacy;
@@ -41,6 +43,7 @@ pub fn table() -> Table {
         me::routes,
         campaigns::routes,
         plan::routes,
+        cost::routes,
         leads::routes,
         uploads::routes,
         consents::routes,
@@ -48,6 +51,7 @@ pub fn table() -> Table {
         console::routes,
         supervise::routes,
         agents::routes,
+        pins::routes,
         pools::routes,
         lists::routes,
         audio::routes,

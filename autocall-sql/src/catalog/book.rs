@@ -26,8 +26,9 @@ impl<B: Backend> SqlStore<B> {
             Some(campaign) => campaign,
             None => Arc::new(tables::campaign_from(keys, row, 0)?),
         };
-        let (load, leads) = totals(row, 4)?;
-        Ok(CampaignItem { campaign: Versioned { row: campaign, version }, load, leads, created_at: row.at(3)? })
+        let (load, leads, spent_micros) = totals(row, 4)?;
+        let campaign = Versioned { row: campaign, version };
+        Ok(CampaignItem { campaign, load, leads, spent_micros, created_at: row.at(3)? })
     }
 }
 

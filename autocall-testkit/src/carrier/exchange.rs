@@ -110,10 +110,12 @@ impl Exchange {
 
     /// Takes a call. It starts when the account's calls per second allow.
     pub(super) fn place(&mut self, dial: &Dial, now: Timestamp) -> ProviderRef {
+        // A dial is given before its place in time, and leaves then.
+        let leaves_at = now.max(dial.not_before);
         let slot = self.slots.entry(dial.account.to_string()).or_insert(now);
-        let starts_at = (*slot).max(now);
+        let starts_at = (*slot).max(leaves_at);
         *slot = starts_at + Millis::from_secs_f64(1.0 / self.manners.calls_per_second.max(0.001));
-        self.usage.placed(dial.line, starts_at - now);
+        self.usage.placed(dial.line, starts_at - leaves_at);
         let provider = ProviderRef(format!("SIM{:08}", self.placed.len()).into());
         let party = self.party(dial, starts_at);
         let to = match (&dial.to, dial.line) {
@@ -121,7 +123,7 @@ impl Exchange {
             _ => None,
         };
         let log = self.placed.len();
-        let placed = Placed { line: dial.line, to, at: now, provider: provider.clone(), ended_at: None, rang_at: None };
+        let placed = Placed { line: dial.line, to, at: leaves_at, provider: provider.clone(), ended_at: None, rang_at: None };
         self.placed.push(placed);
         // A second dial of one line is what the log exists to show; the line itself stays one.
         if self.lines.contains_key(&dial.line) {

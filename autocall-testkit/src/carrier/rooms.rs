@@ -56,8 +56,9 @@ impl Exchange {
         let Some(leg) = self.lines.get_mut(&line) else { return };
         let Some(Script::Join { room, role, .. }) = leg.script else { return };
         leg.room = Some((room, role));
-        if role == Role::Customer && matches!(room, Room::Agent(_)) {
+        if let (Role::Customer | Role::Third, Room::Agent(agent)) = (role, room) {
             leg.facts.joined_agent_at.get_or_insert(now);
+            leg.facts.guest = Some((now, agent));
         } else {
             leg.facts.joined_at.get_or_insert(now);
         }
@@ -70,8 +71,9 @@ impl Exchange {
     pub(super) fn say_joined(&mut self, line: Line, now: Timestamp) {
         let Some(leg) = self.lines.get(&line) else { return };
         let facts = match leg.room {
-            Some((Room::Agent(_), Role::Customer)) => {
-                LegFacts { joined_agent_at: leg.facts.joined_agent_at, ..LegFacts::default() }
+            Some((Room::Agent(_), Role::Customer | Role::Third)) => {
+                let (joined_agent_at, guest) = (leg.facts.joined_agent_at, leg.facts.guest);
+                LegFacts { joined_agent_at, guest, ..LegFacts::default() }
             }
             _ => LegFacts { joined_at: leg.facts.joined_at, ..LegFacts::default() },
         };
@@ -129,8 +131,12 @@ impl Exchange {
         let Some(leg) = self.lines.get_mut(&line) else { return };
         let Some((room, role)) = leg.room.take() else { return };
         leg.talks_since = None;
-        if role == Role::Customer && matches!(room, Room::Agent(_)) {
-            leg.facts.left_at = Some(now);
+        let left = match (role, room) {
+            (Role::Customer | Role::Third, Room::Agent(agent)) => Some((now, agent)),
+            _ => None,
+        };
+        if left.is_some() {
+            (leg.facts.left_at, leg.facts.left) = (Some(now), left);
         }
         self.rooms.leave(room, line);
         let others = self.rooms.inside(room);
@@ -138,11 +144,14 @@ impl Exchange {
             match (role, other_role) {
                 // A customer who leaves a standing agent leaves the agent where they are.
                 (Role::Customer, Role::Standing) | (Role::Customer, Role::Customer) => {}
+                // One whom an agent brought in ends nothing.
+                (Role::Third, _) => {}
+                (Role::Customer, Role::Third) if left.is_some() => {}
                 _ => self.put_out(other, room, now),
             }
         }
-        if role == Role::Customer && matches!(room, Room::Agent(_)) {
-            self.say(now, line, LegFacts { left_at: Some(now), ..LegFacts::default() }, false);
+        if left.is_some() {
+            self.say(now, line, LegFacts { left_at: Some(now), left, ..LegFacts::default() }, false);
         }
     }
 
@@ -153,14 +162,18 @@ impl Exchange {
         if leg.phase == Phase::Over {
             return;
         }
-        let was_customer = leg.room.take().is_some_and(|(_, role)| role == Role::Customer);
+        let was_guest = leg.room.take().is_some_and(|(_, role)| matches!(role, Role::Customer | Role::Third));
         leg.talks_since = None;
         leg.turn += 1;
-        let left_at = (was_customer && matches!(room, Room::Agent(_))).then_some(now);
-        if left_at.is_some() {
-            leg.facts.left_at = left_at;
+        let left = match room {
+            Room::Agent(agent) if was_guest => Some((now, agent)),
+            _ => None,
+        };
+        let left_at = left.map(|l| l.0);
+        if left.is_some() {
+            (leg.facts.left_at, leg.facts.left) = (left_at, left);
         }
-        self.say(now, line, LegFacts { left_at, ..LegFacts::default() }, true);
+        self.say(now, line, LegFacts { left_at, left, ..LegFacts::default() }, true);
         self.alone(line, now, Some(Millis::from_secs(4)));
     }
 }

@@ -7,11 +7,12 @@
 //! | `GET /fake/stats` | counters |
 //! | `POST /fake/people` | `{number, people: [Person…]}`: who answers, one a call; the last stays |
 //! | `POST /fake/faults` | replaces the faults |
+//! | `POST /fake/numbers` | `{number, voice_url, status_callback?}`: one of the first account's own numbers |
 //! | `POST /fake/inbound` | `{from, to, person?}`: somebody calls one of our numbers |
 //! | `POST /fake/calls/{sid}/press` | `{digits}`: a key in a running gather |
 //! | `POST /fake/calls/{sid}/hangup` | the person hangs up |
 
-use super::config::Faults;
+use super::config::{Faults, OwnNumber};
 use super::line::{Plan, live};
 use super::people::Person;
 use super::rest::{Answer, Ask};
@@ -54,6 +55,10 @@ impl FakeTwilio {
     pub fn hang_up(&self, call: &str) -> bool {
         hang_up(&self.shared, call)
     }
+    /// Gives an account a number of its own, or the number another address.
+    pub fn set_number(&self, account: &str, number: OwnNumber) {
+        set_number(&self.shared, account, number);
+    }
     /// Somebody calls one of our numbers; the call's id, or `None` if nobody has that number.
     pub fn inbound(&self, from: &str, to: &str, person: Person) -> Option<String> {
         inbound(&self.shared, from, to, person)
@@ -68,6 +73,12 @@ impl FakeTwilio {
         let live = world.conferences.values().filter(|c| c.status != "completed");
         live.map(|c| (c.name.clone(), c.participants.iter().map(|p| p.label.clone()).collect())).collect()
     }
+}
+
+fn set_number(shared: &Arc<Shared>, account: &str, number: OwnNumber) {
+    let mut world = shared.world();
+    world.numbers.retain(|(_, n)| n.number != number.number);
+    world.numbers.push((account.to_owned(), number));
 }
 
 fn press(shared: &Arc<Shared>, call: &str, digits: &str) -> bool {
@@ -134,6 +145,11 @@ pub(crate) fn serve(shared: &Arc<Shared>, ask: &Ask, body: &[u8]) -> Answer {
         }),
         ("POST", ["faults"]) => read::<Faults>(body, |f| {
             shared.world().faults = f;
+            done(true)
+        }),
+        ("POST", ["numbers"]) => read::<OwnNumber>(body, |n| {
+            let account = shared.config.accounts.first().map(|a| a.sid.clone()).unwrap_or_default();
+            set_number(shared, &account, n);
             done(true)
         }),
         ("POST", ["inbound"]) => read::<Inbound>(body, |i| match inbound(shared, &i.from, &i.to, i.person) {

@@ -12,6 +12,8 @@ pub enum Blame {
     Unreachable,
     /// Calls to this number are blocked.
     Blocked,
+    /// The account may not call the number's country.
+    Country,
     /// The number that we show.
     CallerId,
     /// The account: credentials, permissions, trial limits.
@@ -74,7 +76,10 @@ impl Fault {
             (21_214, _) => refused(Blame::Unreachable),
             (21_216, _) => refused(Blame::Blocked),
             (21_210 | 21_212, _) => refused(Blame::CallerId),
-            (21_215 | 32_205 | 21_219 | 573_005 | 20_008, _) | (_, 403) => refused(Blame::Account),
+            (21_215 | 32_205, _) => refused(Blame::Country),
+            // Something between us and the carrier gave up waiting; it may have passed the request on.
+            (0, 408) => Fault::Doubt("a proxy gave up waiting"),
+            (21_219 | 573_005 | 20_008, _) | (_, 403) => refused(Blame::Account),
             (10_004 | 16_021, _) => Fault::Later { wait_ms },
             (16_030, _) => Fault::Later { wait_ms: 0 },
             (21_220 | 20_404, _) | (_, 404) => Fault::NotUp { code },
@@ -101,6 +106,7 @@ impl Fault {
                 Blame::Number => Refusal::InvalidNumber,
                 Blame::Unreachable => Refusal::Unreachable,
                 Blame::Blocked => Refusal::Blocked,
+                Blame::Country => Refusal::Country,
                 Blame::CallerId => Refusal::CallerId,
                 Blame::Account => Refusal::Account(format!("carrier code {code}")),
                 Blame::Request => Refusal::Request(format!("carrier code {code}")),

@@ -29,7 +29,14 @@ pub fn line_facts(route: Route, query: &Form, form: &Form, now: Timestamp) -> Le
             Some(key) => facts.accepted = Some(Press { at: now, key }),
             None => facts.declined_at = Some(now),
         },
-        Route::After if query.get("r").as_deref() == Some("a") => facts.left_at = Some(now),
+        Route::After => {
+            if let Some(agent) = query.get("r").and_then(|r| r.parse().ok()) {
+                (facts.left_at, facts.left) = (Some(now), Some((now, agent)));
+            }
+            // A line that was hung up asks one last time.
+            let status = form.get("CallStatus").unwrap_or_default();
+            facts.end = end_cause(&status, None).map(|cause| End { cause, at: now });
+        }
         Route::MessageEnd => facts.message_end_at = Some(now),
         Route::OptOut => {
             let wanted = query.get("k").and_then(|k| k.chars().next());
@@ -126,6 +133,12 @@ pub struct ConferenceEvent {
     pub record: bool,
 }
 
+/// Whether a participant left because their call is over.
+fn hung_up(form: &Form) -> bool {
+    let over = form.get("ParticipantCallStatus").is_some_and(|s| end_cause(&s, None).is_some());
+    over || form.get("ReasonParticipantLeft").is_some_and(|why| why == "participant_hung_up")
+}
+
 /// A conference callback about `room`. `None` for events that say nothing about a line of ours.
 pub fn conference(room: Room, form: &Form, now: Timestamp) -> Option<ConferenceEvent> {
     if named_room(&form.get("FriendlyName")?)? != room {
@@ -136,14 +149,24 @@ pub fn conference(room: Room, form: &Form, now: Timestamp) -> Option<ConferenceE
     let at = happened(form, now);
     let provider = form.get("CallSid").filter(|sid| is_sid(sid)).map(|sid| ProviderRef(sid.as_ref().into()));
     let mut facts = LegFacts { provider, ..LegFacts::default() };
-    // A customer in an agent's room is a guest; everybody else is where they belong.
-    let guest = matches!((room, line), (Room::Agent(_), Line::Leg(_)));
+    // A leg of a call in an agent's room is a guest; everybody else is where they belong.
+    let host = match (room, line) {
+        (Room::Agent(agent), Line::Leg(_)) => Some(agent),
+        _ => None,
+    };
     let event = form.get("StatusCallbackEvent")?;
     let joined = event == "participant-join";
-    match (joined, guest) {
-        (true, true) => facts.joined_agent_at = Some(at),
-        (true, false) => facts.joined_at = Some(at),
-        (false, true) if event == "participant-leave" => facts.left_at = Some(at),
+    match (joined, host) {
+        (true, Some(agent)) => (facts.joined_agent_at, facts.guest) = (Some(at), Some((at, agent))),
+        (true, None) => facts.joined_at = Some(at),
+        (false, Some(agent)) if event == "participant-leave" => {
+            (facts.left_at, facts.left) = (Some(at), Some((at, agent)));
+        }
+        // A standing leg that was hung up: the report of its end may be lost, or none was asked for
+        // because the agent called us.
+        (false, None) if event == "participant-leave" && matches!(line, Line::Station(_)) && hung_up(form) => {
+            facts.end = Some(End { cause: EndCause::Completed, at });
+        }
         _ => return None,
     }
     Some(ConferenceEvent { line, facts, record: joined && is_recorded(&label) })

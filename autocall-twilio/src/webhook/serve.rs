@@ -3,7 +3,7 @@
 //! Order matters: size, method and path come before anything is decoded; the signature comes
 //! before anything is believed.
 
-use super::inbound::{Caller, Desk, NoDesk, render as render_welcome};
+use super::inbound::{Caller, Desk, GUEST, NoDesk, render as render_welcome, try_later};
 use super::parse;
 use crate::account::{Account, Accounts};
 use crate::form::Form;
@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use autocall_core::call::LegFacts;
 use autocall_core::ports::Line;
 use autocall_core::script::Script;
-use autocall_core::{Phone, Private, TenantId, Timestamp};
+use autocall_core::{AgentId, Phone, Private, TenantId, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use std::sync::Arc;
@@ -158,7 +158,7 @@ impl Webhooks {
         match subject {
             Subject::Line(line) => self.about_line(route, line, &query, &form).await,
             Subject::Room(room) => self.about_room(room, &form, &account).await,
-            Subject::Tenant(tenant) => self.about_caller(tenant, &query, &form).await,
+            Subject::Tenant(tenant) => self.about_caller(route, tenant, &query, &form).await,
         }
     }
 
@@ -230,6 +230,10 @@ impl Webhooks {
                 return twiml(render::hang_up());
             }
             at.again = before + 1;
+            // If the wait address fails the conference is not established; a second return for
+            // whatever reason is taken for the same.
+            let failed = form.get("DialCallStatus").is_some_and(|s| s == "failed");
+            at.silent = failed || at.again > 2;
         }
         if route == Route::Consent {
             at.consent = Some(form.get("Digits").as_deref() == Some("1"));
@@ -245,6 +249,13 @@ impl Webhooks {
 
     async fn about_room(&self, room: autocall_core::script::Room, form: &Form, account: &Arc<Account>) -> Answer {
         let tenant = Subject::Room(room).tenant();
+        let left = form.get("StatusCallbackEvent").is_some_and(|e| e == "participant-leave");
+        if let autocall_core::script::Room::Agent(agent) = room
+            && left
+            && form.get("ParticipantLabel").is_some_and(|l| l == GUEST)
+        {
+            return self.receipt(self.desk.done(agent).await);
+        }
         let event = parse::conference(room, form, self.ear.now()).filter(|e| e.line.tenant() == tenant);
         let Some(event) = event else { return plain(StatusCode::NO_CONTENT) };
         if event.record
@@ -261,7 +272,16 @@ impl Webhooks {
         self.receipt(self.ear.hear(event.line, event.facts, false).await.map(drop))
     }
 
-    async fn about_caller(&self, tenant: TenantId, query: &Form, form: &Form) -> Answer {
+    async fn about_caller(&self, route: Route, tenant: TenantId, query: &Form, form: &Form) -> Answer {
+        if route == Route::InboundEnd {
+            let agent: Option<AgentId> = query.get("a").and_then(|a| a.parse().ok());
+            let Some(agent) = agent.filter(|a| a.tenant() == tenant) else { return twiml(render::hang_up()) };
+            // The carrier asks again; the person has nothing more to hear either way.
+            return match self.desk.done(agent).await {
+                Ok(()) => twiml(render::hang_up()),
+                Err(Unavailable) => plain(StatusCode::SERVICE_UNAVAILABLE),
+            };
+        }
         let phone = |name: &str| form.get(name).and_then(|n| Phone::from_e164(&n));
         let caller = Caller {
             tenant,
@@ -269,10 +289,17 @@ impl Webhooks {
             from: phone("From"),
             to: phone("To"),
             keys: form.get("Digits").map(|d| Private::new(d.into_owned())),
+            offered: query.get("k").and_then(|k| k.chars().next()),
             asked: query.get("n").and_then(|n| n.parse().ok()).unwrap_or(0),
         };
-        let welcome = self.desk.receive(caller.clone()).await;
-        twiml(render_welcome(&welcome, &caller, &self.urls))
+        match self.desk.receive(caller.clone()).await {
+            Ok(welcome) => twiml(render_welcome(&welcome, &caller, &self.urls)),
+            Err(Unavailable) => {
+                let tries = query.get("t").and_then(|t| t.parse().ok()).unwrap_or(0);
+                let text = if tries < TRIES_MAX { try_later(&self.urls, tenant, tries) } else { render::hang_up() };
+                twiml(text)
+            }
+        }
     }
 }
 

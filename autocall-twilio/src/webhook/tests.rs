@@ -254,7 +254,10 @@ fn keys() {
     assert_eq!(facts(Route::OptOut, "k=9", &[("Digits", "8")]).opted_out_at, None);
     assert_eq!(facts(Route::OptOut, "", &[]).opted_out_at, None);
     assert_eq!(facts(Route::MessageEnd, "", &[]).message_end_at, Some(NOW));
-    assert_eq!(facts(Route::After, "n=0&r=a", &[]).left_at, Some(NOW));
+    let agent = AgentId::small(TenantId(7), 5);
+    assert_eq!(facts(Route::After, &format!("n=0&r={agent}"), &[]).left, Some((NOW, agent)));
+    assert!(facts(Route::After, "n=0", &[("CallStatus", "completed")]).is_over());
+    assert!(!facts(Route::After, "n=0", &[("CallStatus", "in-progress")]).is_over());
     assert_eq!(facts(Route::After, "n=0", &[]).left_at, None);
 }
 

@@ -50,12 +50,25 @@ pub struct Options {
     pub agents: u64,
     pub speed: f64,
     pub account: FakeAccount,
+    /// Engines at work on the same store; webhooks go to the first.
+    pub nodes: usize,
+    /// Calls per second of the account, shared by the nodes.
+    pub rate: f64,
     pub settings: fn(&mut Settings),
 }
 
 impl Options {
     pub fn new(mode: TransferMode) -> Options {
-        Options { mode, leads: 1, agents: 1, speed: 10.0, account: FakeAccount::default(), settings: |_| {} }
+        Options {
+            mode,
+            leads: 1,
+            agents: 1,
+            speed: 10.0,
+            account: FakeAccount::default(),
+            nodes: 1,
+            rate: 1_000.0,
+            settings: |_| {},
+        }
     }
 }
 
@@ -68,6 +81,8 @@ pub struct Bench {
     pub mode: TransferMode,
     ear: Slot,
     running: Option<Running>,
+    others: Vec<Running>,
+    rates: Arc<LocalRates>,
     parts: u128,
 }
 
@@ -150,8 +165,9 @@ impl Bench {
         let twilio = Arc::new(Twilio::new(client, Arc::new(accounts), urls, Arc::new(move || ticking.now())));
         let store = Arc::new(MemoryStore::new());
         seed(&store, &options, clock.now()).await;
+        let rates = Arc::new(LocalRates::new(options.rate));
         let mut bench = Bench {
-            engine: engine(&store, &twilio, &clock, 1),
+            engine: engine(&store, &twilio, &clock, &rates, 1),
             fake,
             store,
             twilio,
@@ -159,9 +175,15 @@ impl Bench {
             mode: options.mode,
             ear: slot,
             running: None,
+            others: Vec::new(),
+            rates,
             parts: 1,
         };
         bench.start();
+        for n in 1..options.nodes {
+            let other = engine(&bench.store, &bench.twilio, &bench.clock, &bench.rates, 100 + n as u128);
+            bench.others.push(run(other, pace()));
+        }
         for n in 1..=options.agents {
             bench.agent_at_work(AgentId::small(TENANT, u128::from(n))).await;
         }
@@ -191,8 +213,7 @@ impl Bench {
     }
 
     fn start(&mut self) {
-        let pace = Pace { poll: Duration::from_millis(10), ..Pace::default() };
-        let running = run(self.engine.clone(), pace);
+        let running = run(self.engine.clone(), pace());
         let inbox = running.inbox.clone();
         let give: autocall_twilio::Give = Arc::new(move |tasks| inbox.give(tasks));
         let ear: Arc<dyn Ear> = Arc::new(EngineEar::new(self.engine.clone(), self.twilio.clone(), give));
@@ -218,7 +239,7 @@ impl Bench {
         let ticking = self.clock.clone();
         let urls = self.twilio.urls().clone();
         self.twilio = Arc::new(Twilio::new(client, self.accounts(), urls, Arc::new(move || ticking.now())));
-        self.engine = engine(&self.store, &self.twilio, &self.clock, self.parts);
+        self.engine = engine(&self.store, &self.twilio, &self.clock, &self.rates, self.parts);
         tokio::time::sleep(Duration::from_millis(30)).await;
         self.start();
     }
@@ -300,12 +321,22 @@ pub fn is_customer(line: &str) -> bool {
     matches!(line.parse::<Line>(), Ok(Line::Leg(leg)) if leg.leg == 0)
 }
 
-fn engine(store: &Arc<MemoryStore>, twilio: &Arc<Twilio>, clock: &FastClock, seed: u128) -> Arc<Engine> {
+fn pace() -> Pace {
+    Pace { poll: Duration::from_millis(10), ..Pace::default() }
+}
+
+fn engine(
+    store: &Arc<MemoryStore>,
+    twilio: &Arc<Twilio>,
+    clock: &FastClock,
+    rates: &Arc<LocalRates>,
+    seed: u128,
+) -> Arc<Engine> {
     Arc::new(Engine::new(Parts {
         store: store.clone(),
         telephony: twilio.clone(),
         notifier: Arc::new(Silent),
-        rates: Arc::new(LocalRates::new(1_000.0)),
+        rates: rates.clone(),
         clock: Arc::new(clock.clone()),
         permission: Arc::new(Standard),
         ids: Ids::seeded(seed),

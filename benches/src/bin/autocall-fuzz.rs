@@ -38,6 +38,8 @@ enum Name {
     Csv,
     /// Events of a call, in any order.
     Events,
+    /// The carrier's webhooks.
+    Webhooks,
 }
 
 impl Name {
@@ -45,12 +47,14 @@ impl Name {
         match self {
             Name::Csv => Box::new(fuzz::csv::Csv),
             Name::Events => Box::new(fuzz::events::Events),
+            Name::Webhooks => Box::new(fuzz::webhooks::Hooks::default()),
         }
     }
     fn text(self) -> &'static str {
         match self {
             Name::Csv => "csv",
             Name::Events => "events",
+            Name::Webhooks => "webhooks",
         }
     }
 }

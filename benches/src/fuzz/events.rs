@@ -321,6 +321,7 @@ impl Watch {
                 said.note(format!("steer {} {}", if *leg == 0 { "customer" } else { "agent" }, script.name()));
                 assert!(!self.call.legs[usize::from(*leg)].facts.is_over(), "a leg that is over is not steered");
             }
+            Effect::Bring { .. } => said.note("bring"),
             Effect::LookUp { .. } => said.note("look up"),
             Effect::OptOut => said.note("opt out"),
             Effect::Settle { outcome } => {

@@ -10,6 +10,7 @@
 pub mod csv;
 pub mod events;
 pub mod mutate;
+pub mod webhooks;
 
 use mutate::Mutator;
 use std::any::Any;
@@ -203,7 +204,9 @@ mod tests {
     #[test]
     fn the_parser_and_the_machine_stand_a_little_of_it() {
         // Little, so that it is quick everywhere; `cargo xtask fuzz` does the real amount.
-        for (name, target) in [("csv", &csv::Csv as &dyn Target), ("events", &events::Events)] {
+        let hooks = webhooks::Hooks::default();
+        let targets = [("csv", &csv::Csv as &dyn Target), ("events", &events::Events), ("webhooks", &hooks)];
+        for (name, target) in targets {
             let report = run(target, 1, Until::Inputs(500), |_| {});
             assert!(report.crash.is_none(), "{name}: {:?}", report.crash);
             assert!(report.words.len() > 20, "{name} does something: {:?}", report.words);

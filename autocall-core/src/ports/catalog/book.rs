@@ -26,6 +26,8 @@ pub struct CampaignItem {
     pub load: Load,
     /// Its leads by state.
     pub leads: LeadCounts,
+    /// What its settled calls cost, millionths ([`crate::cost`]).
+    pub spent_micros: i64,
     /// When it was created.
     pub created_at: Timestamp,
 }
