@@ -20,7 +20,8 @@ impl<B: Backend> SharedRates<B> {
     }
 
     /// Changes an account's line under its lock. The row holds the first free place as whole
-    /// milliseconds (`at`) and the microseconds beyond them (`tokens`).
+    /// milliseconds (`at`); `tokens` holds the microseconds beyond them and, in thousands, until when
+    /// leads are held.
     async fn with<T>(&self, account: &str, act: impl FnOnce(&mut Places) -> T + Send) -> Result<T, SqlError> {
         let db = &self.store.inner.db;
         let mut tx = db.write(Scope::Directory).await?;
@@ -32,7 +33,7 @@ impl<B: Backend> SharedRates<B> {
         let mut places = places(row.int(0)?, row.int(1)?);
         let result = act(&mut places);
         let args: [Value; 3] =
-            [account.into(), (places.free_us % 1000).into(), places.free_us.div_euclid(1000).into()];
+            [account.into(), tokens(&places).into(), places.free_us.div_euclid(1000).into()];
         tx.run("UPDATE directory_leases SET tokens = $2, at = $3 WHERE account = $1", &args).await?;
         tx.commit().await?;
         Ok(result)
@@ -49,8 +50,13 @@ impl<B: Backend> SharedRates<B> {
     }
 }
 
-fn places(us: i64, ms: i64) -> Places {
-    Places { free_us: ms.saturating_mul(1000).saturating_add(us) }
+fn places(tokens: i64, ms: i64) -> Places {
+    let (held_ms, us) = (tokens.div_euclid(1000), tokens.rem_euclid(1000));
+    Places { free_us: ms.saturating_mul(1000).saturating_add(us), held_ms }
+}
+
+fn tokens(places: &Places) -> i64 {
+    places.held_ms.saturating_mul(1000).saturating_add(places.free_us.rem_euclid(1000))
 }
 
 #[async_trait]

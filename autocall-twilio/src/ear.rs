@@ -3,7 +3,7 @@
 use crate::telephony::Twilio;
 use crate::webhook::{Ear, RecordingEvent, Unavailable};
 use async_trait::async_trait;
-use autocall_core::Timestamp;
+use autocall_core::{CallId, Timestamp};
 use autocall_core::call::LegFacts;
 use autocall_core::engine::{Engine, Task};
 use autocall_core::ports::Line;
@@ -61,6 +61,10 @@ impl Ear for EngineEar {
         }
         (self.give)(reply.tasks);
         Ok(reply.script)
+    }
+
+    async fn talks(&self, call: CallId) -> Result<bool, Unavailable> {
+        self.engine.talks(call).await.map_err(|_| Unavailable)
     }
 
     async fn recorded(&self, line: Line, recording: &RecordingEvent) -> Result<(), Unavailable> {

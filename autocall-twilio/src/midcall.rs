@@ -6,8 +6,8 @@
 use crate::account::Account;
 use crate::rest::{AddParticipant, ChangeParticipant, Fault, RecordingState};
 use crate::telephony::{Twilio, address};
-use crate::urls::{Route, Subject, room_name};
-use autocall_core::Phone;
+use crate::urls::{Route, Subject, room_name, supervisor_label};
+use autocall_core::{CallId, Phone};
 use autocall_core::agent::Address;
 use autocall_core::call::ProviderRef;
 use autocall_core::ports::{DialError, Line, TelephonyError};
@@ -53,7 +53,8 @@ impl Twilio {
         self.change(account, room, who, &ChangeParticipant { muted: Some(on), ..Default::default() }).await
     }
 
-    /// Rings a supervisor and lets them into a room. Not repeated in doubt: a room takes each
+    /// Rings a supervisor and lets them into the room of a call. In a standing agent's room they are
+    /// put out when the call's customer leaves ([`crate::Webhooks::with_client`]). Not repeated in doubt: a room takes each
     /// label once, so that asking again is harmless to everybody but the supervisor's phone.
     ///
     /// # Errors
@@ -62,12 +63,13 @@ impl Twilio {
         &self,
         account: &str,
         room: Room,
+        call: CallId,
         supervisor: &Address,
         show: Phone,
         how: &Supervision,
     ) -> Result<ProviderRef, DialError> {
         let mut add = joining(supervisor, show)
-            .with("Label", "supervisor")
+            .with("Label", supervisor_label(call))
             .with("StartConferenceOnEnter", "false")
             .with("EndConferenceOnExit", "false")
             .with("Muted", (*how == Supervision::Monitor).to_string());

@@ -28,8 +28,11 @@ const PAGES_MAX: usize = 20;
 /// Leads with one number that are considered.
 const LEADS_MAX: u32 = 20;
 
-/// Why an agent is away while they are rung for a caller.
-pub const RETURNED_CALL: &str = "a returned call";
+/// Why an agent is away while they are rung for a caller. It names the call: its end is reported more
+/// than once, and must not free an agent who has the next caller by then.
+fn reason(call: &str) -> String {
+    format!("a returned call, {call}")
+}
 
 /// The reception of every tenant, over the engine and the catalog.
 pub struct Reception {
@@ -45,7 +48,9 @@ impl Reception {
     }
 
     async fn answer(&self, caller: &Caller) -> Result<Welcome, Unavailable> {
-        let Some(from) = caller.from else { return self.stranger(caller).await };
+        let Some(from) = caller.from else {
+            return if caller.keys.is_some() { Ok(Welcome::Withheld) } else { self.stranger(caller).await };
+        };
         if let (Some(keys), Some(offered)) = (&caller.keys, caller.offered) {
             return if keys.expose().contains(offered) { self.opt_out(caller.tenant, from).await } else { Ok(Welcome::Goodbye) };
         }
@@ -106,7 +111,7 @@ impl Reception {
         let item = self.catalog.campaign_item(lead.campaign).await.map_err(unavailable)?;
         let settings = item.campaign.row.settings.clone();
         for agent in self.takers(lead, &settings).await? {
-            let reserved = self.engine.borrow_agent(agent.id, RETURNED_CALL).await.map_err(|_| Unavailable)?;
+            let reserved = self.engine.borrow_agent(agent.id, &reason(&caller.call)).await.map_err(|_| Unavailable)?;
             if !reserved {
                 continue;
             }
@@ -217,8 +222,8 @@ impl Desk for Reception {
         self.answer(&caller).await
     }
 
-    async fn done(&self, agent: AgentId) -> Result<(), Unavailable> {
-        let tasks = self.engine.give_agent_back(agent, RETURNED_CALL).await.map_err(|_| Unavailable)?;
+    async fn done(&self, agent: AgentId, call: &str) -> Result<(), Unavailable> {
+        let tasks = self.engine.give_agent_back(agent, &reason(call)).await.map_err(|_| Unavailable)?;
         (self.give)(tasks);
         Ok(())
     }

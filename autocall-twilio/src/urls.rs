@@ -167,6 +167,16 @@ pub fn label(line: Line, again: u8, recorded: bool) -> String {
     }
 }
 
+/// The label of a supervisor: theirs is one call, though a standing agent's room outlives it.
+pub fn supervisor_label(call: CallId) -> String {
+    format!("supervisor-{call}")
+}
+
+/// The call whose supervisor has this label.
+pub fn supervised(label: &str) -> Option<CallId> {
+    label.strip_prefix("supervisor-")?.parse().ok()
+}
+
 /// Whether a label asks for a recording.
 pub fn is_recorded(label: &str) -> bool {
     label.ends_with('r') && label.contains('.')

@@ -293,14 +293,19 @@ async fn a_hold_holds_one_participant_and_not_the_room() {
         let boss = Address::Phone(phone("+13055550170"));
         let agent = inside.iter().find(|p| p.call_sid != *customer.0).expect("the agent").call_sid.as_str();
         let coach = Supervision::Coach(ProviderRef(agent.into()));
-        let supervisor = b.twilio.supervise("default", room, &boss, show, &Supervision::Monitor).await.expect("rung");
+        let supervisor = b.twilio.supervise("default", room, b.call().id, &boss, show, &Supervision::Monitor).await.expect("rung");
         b.until("the supervisor is inside", || b.fake.conferences().iter().any(|(_, l)| l.len() == 3)).await;
         b.twilio.supervise_as("default", room, &supervisor, &coach).await.expect("coaches");
         b.twilio.supervise_as("default", room, &supervisor, &Supervision::Barge).await.expect("barges");
-        let again = b.twilio.supervise("default", room, &boss, show, &Supervision::Monitor).await;
+        let again = b.twilio.supervise("default", room, b.call().id, &boss, show, &Supervision::Monitor).await;
         assert!(matches!(again, Err(DialError::Refused(_))), "a label is taken once: {again:?}");
         b.give(b.engine.hang_up(b.call().id).await.expect("ended"));
         b.settled(1).await;
+        // Whoever listened to this call does not hear the agent's next one.
+        b.until("the supervisor is out", || {
+            b.fake.conferences().iter().all(|(_, labels)| !labels.iter().any(|l| l.starts_with("supervisor")))
+        })
+        .await;
     }
 }
 

@@ -153,12 +153,16 @@ impl Call {
         load
     }
 
-    /// When customer and agent met, by facts.
+    /// When customer and agent met, by facts. Whoever comes into the room after the customer has
+    /// left meets nobody.
     pub fn connected_at(&self) -> Option<Timestamp> {
+        let customer = &self.customer().facts;
         let agent_leg = self.legs.iter().skip(1).filter_map(|l| l.facts.joined_at).min();
-        let met = [agent_leg, self.customer().facts.joined_agent_at].into_iter().flatten().min()?;
+        let met = [agent_leg, customer.joined_agent_at].into_iter().flatten().min()?;
         // The agent may be in first, never the other way round in a gated room.
-        Some(self.customer().facts.joined_at.map_or(met, |c| c.max(met)))
+        let met = customer.joined_at.map_or(met, |c| c.max(met));
+        let in_time = customer.end.is_none_or(|end| met <= end.at);
+        (in_time || self.agent.is_some()).then_some(met)
     }
 
     /// The record of a settled call; `None` while it lives.

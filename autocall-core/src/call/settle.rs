@@ -6,7 +6,7 @@ use super::handle::{RING_MIN, Stop};
 use super::lines::LOOKS_MAX;
 use super::{Call, Leg, Stage};
 use crate::outcome::{Abandonment, Outcome};
-use crate::settings::{Settings, TransferMode};
+use crate::settings::Settings;
 use crate::time::{Millis, Timestamp};
 
 /// How long after the last leg ended late facts are still taken in. Callbacks of one call are
@@ -77,13 +77,9 @@ fn outcome(call: &Call, settings: &Settings) -> Outcome {
     }
 }
 
-/// Whether customer and agent were ever together.
+/// Whether customer and agent were ever together: decided so, or shown by facts that came later.
 fn has_met(call: &Call) -> bool {
-    match call.plan.mode {
-        TransferMode::OnDemand => call.legs.iter().skip(1).any(|l| l.facts.joined_at.is_some()),
-        _ if call.agent.is_some() => true,
-        TransferMode::Standing => call.customer().facts.joined_agent_at.is_some(),
-    }
+    call.agent.is_some() || call.connected_at().is_some()
 }
 
 /// The judgement once everything is known.

@@ -199,6 +199,10 @@ pub(super) fn bridged(
 pub(super) fn agent_gone(call: &mut Call, agent: AgentId, now: Timestamp) {
     match call.stage {
         Stage::Offering { leg: None, agent: a, .. } if a == agent => pass(call, agent, now),
+        // The one for whom the call was made: whoever answers does not wait for them.
+        Stage::Dialing | Stage::Seeking { .. } if call.plan.for_agent == Some(agent) && !is_past(call, agent) => {
+            call.passed.push(agent);
+        }
         Stage::Bridged { leg: None, agent: a, .. } if a == agent => {
             if !onward::hand_over(call, now) {
                 call.close(now);

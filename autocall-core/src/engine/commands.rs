@@ -4,7 +4,7 @@ use super::station;
 use super::tick::stop_calls;
 use super::{CONFLICTS_MAX, Engine, EngineError, Task, decide};
 use crate::agent::{Address, AgentEvent, Status};
-use crate::call::{Event, Onward, Stop};
+use crate::call::{Event, Onward, Stage, Stop};
 use crate::campaign::{Command, Effect};
 use crate::id::{AgentId, CallId, CampaignId, TenantId};
 use crate::lead::{Callback, LeadEvent};
@@ -176,6 +176,15 @@ impl Engine {
             return Err(EngineError::NotNow("nobody talks in this call, or the campaign has no voicemail message"));
         }
         Ok(tasks)
+    }
+
+    /// Whether a customer and an agent talk in this call; `false` for one that is not known.
+    pub async fn talks(&self, call: CallId) -> Result<bool, EngineError> {
+        match self.store.call(call).await {
+            Ok(found) => Ok(matches!(found.call.row.stage, Stage::Bridged { .. }) && found.call.row.holds().is_some()),
+            Err(StoreError::NotFound) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Ends a call by hand.

@@ -41,13 +41,20 @@ impl Lease {
 /// How far ahead leads may take places. An agent's leg waits no longer than this behind them.
 const AHEAD: Millis = Millis::from_secs(1);
 
+/// The latest place that anybody gets: well within what a permit to dial lives. A line that seems
+/// to be full for longer was filled by a node whose clock is wrong, or by more agents than the
+/// account can ring; the carrier's own queue then evens it out.
+const FAR: Millis = Millis::from_secs(4);
+
 /// The places of one account on its line in time: one every so many microseconds, handed out in
 /// order. Whoever keeps to them starts no more calls in any second than the rate allows, however
-/// many nodes share the line. Pure; a store keeps the one number.
+/// many nodes share the line, as far as their clocks agree. Pure; a store keeps the two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Places {
     /// The first place that nobody has, microseconds since the epoch.
     pub free_us: i64,
+    /// No lead is called before this, milliseconds since the epoch: the carrier asked us to wait.
+    pub held_ms: i64,
 }
 
 impl Places {
@@ -57,33 +64,43 @@ impl Places {
         (1_000_000.0 / per_second.clamp(0.001, 100_000.0)).ceil() as i64
     }
 
-    /// How many places leads may take at `now`.
-    pub fn available(&self, every_us: i64, now: Timestamp) -> u32 {
+    /// The first place that can be had at `now`.
+    fn first_us(&self, now: Timestamp) -> i64 {
         let now_us = now.ms().saturating_mul(1000);
-        let first = self.free_us.max(now_us);
-        let room = now_us.saturating_add(AHEAD.ms() * 1000) - first;
-        if first <= now_us { (room / every_us).max(1) as u32 } else { (room / every_us).max(0) as u32 }
+        self.free_us.clamp(now_us, now_us.saturating_add(FAR.ms() * 1000))
     }
 
-    /// Takes places: for agents as many as they want, since a person waits; for leads only near
-    /// ones.
+    /// How many places leads may take at `now`.
+    pub fn available(&self, every_us: i64, now: Timestamp) -> u32 {
+        if now.ms() < self.held_ms {
+            return 0;
+        }
+        let now_us = now.ms().saturating_mul(1000);
+        let first = self.first_us(now);
+        let room = (now_us.saturating_add(AHEAD.ms() * 1000) - first) / every_us;
+        // A slow line has its next place now, or later than leads look ahead.
+        room.max(i64::from(first == now_us)).max(0) as u32
+    }
+
+    /// Takes places: for agents as many as they want, since a person waits, whatever the carrier
+    /// asked of us; for leads only near ones.
     pub fn take(&mut self, every_us: i64, want: u32, urgency: Urgency, now: Timestamp) -> Lease {
         let granted = match urgency {
             Urgency::Agent => want,
             Urgency::Lead => want.min(self.available(every_us, now)),
         };
-        let first_us = self.free_us.max(now.ms().saturating_mul(1000));
+        let first_us = self.first_us(now);
         if granted > 0 {
             self.free_us = first_us.saturating_add(i64::from(granted).saturating_mul(every_us));
         }
         let ms = |us: i64| Timestamp::from_ms(us.saturating_add(999) / 1000);
-        let next_us = self.free_us + every_us - AHEAD.ms() * 1000;
-        Lease { granted, first_at: ms(first_us), every_us, next_at: ms(next_us).max(now) }
+        let next = ms(self.free_us + every_us - AHEAD.ms() * 1000).max(Timestamp::from_ms(self.held_ms));
+        Lease { granted, first_at: ms(first_us), every_us, next_at: next.max(now) }
     }
 
-    /// Nobody starts a call before `until`: the carrier asked us to wait.
+    /// No lead is called before `until`.
     pub fn back_off(&mut self, until: Timestamp) {
-        self.free_us = self.free_us.max(until.ms().saturating_mul(1000));
+        self.held_ms = self.held_ms.max(until.ms());
     }
 }
 
@@ -154,8 +171,11 @@ mod tests {
                 x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 now += (x >> 33) as i64 % 120;
                 let skew = (x >> 40) as i64 % 50;
-                let urgency = if x % 5 == 0 { Urgency::Agent } else { Urgency::Lead };
-                let lease = line.take(every, (x >> 50) as u32 % 4, urgency, Timestamp::from_ms(now - skew));
+                // Agents want less than the account can do; leads want all they can get.
+                let is_agent = x % (1 + (40.0 / rate) as u64) == 0;
+                let (urgency, want) =
+                    if is_agent { (Urgency::Agent, 1) } else { (Urgency::Lead, (x >> 50) as u32 % 4) };
+                let lease = line.take(every, want, urgency, Timestamp::from_ms(now - skew));
                 places.extend((0..lease.granted as usize).map(|i| lease.place(i).ms()));
             }
             assert!(places.windows(2).all(|w| w[0] <= w[1]), "in order");
@@ -181,6 +201,21 @@ mod tests {
         assert_eq!((agent.granted, agent.place(0)), (1, Timestamp::from_ms(6_000)));
         line.back_off(Timestamp::from_ms(20_000));
         assert_eq!(line.available(every, Timestamp::from_ms(15_000)), 0);
+        assert_eq!(line.take(every, 1, Urgency::Agent, Timestamp::from_ms(15_000)).place(0).ms(), 15_000);
         assert!(line.available(every, Timestamp::from_ms(20_000)) > 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_delays_no_agents_leg_beyond_its_permit() {
+        let every = Places::every_us(10.0);
+        let mut line = Places::default();
+        // A node that is ten minutes ahead fills the line.
+        line.take(every, 10, Urgency::Lead, Timestamp::from_ms(600_000));
+        let now = Timestamp::from_ms(1_000);
+        let agent = line.take(every, 1, Urgency::Agent, now);
+        assert!(agent.place(0) <= now + FAR);
+        assert!(FAR < crate::call::PERMIT_TTL);
+        // And leads are called again a moment later.
+        assert!(line.available(every, now + FAR + AHEAD) > 0);
     }
 }

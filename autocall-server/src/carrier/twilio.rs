@@ -200,7 +200,7 @@ impl Desk for Hands {
                     Presence::Coach => Supervision::Coach(talk.agent.clone()),
                     Presence::Barge => Supervision::Barge,
                 };
-                let joined = twilio.supervise(account, talk.room, at, call.plan.from, &how).await;
+                let joined = twilio.supervise(account, talk.room, call.id, at, call.plan.from, &how).await;
                 joined.map(drop).map_err(not_dialed)
             }
         }

@@ -379,30 +379,38 @@ async fn transfer(
     Json(body): Json<Transfer>,
 ) -> Answer<Done> {
     let id = own_talk(&app, &who, key).await?;
-    if body.consult {
-        // The customer hears music while the agent asks; who cannot be held is not left to listen.
-        app.desk.step(&talk(&app, id).await?, &Step::Hold(true)).await?;
-    }
-    let handed = match (body.agent, &body.to) {
+    let other = match (body.agent, &body.to) {
         (Some(agent), None) => {
             let agent: AgentId = agent.of(who.tenant);
             let found = app.catalog.agent(agent).await.map_err(Problem::from);
             found.map_err(|p| super::leads::missing(p, "agent"))?;
-            app.engine.hand_on_to_agent(id, agent, body.consult).await
+            Err(agent)
         }
-        (None, Some(to)) => app.engine.hand_on_outside(id, to.read("to")?, body.consult).await,
+        (None, Some(to)) => Ok(to.read("to")?),
         _ => return Err(Problem::field("to", "is missing", "give either agent or to")),
     };
+    if body.consult {
+        // The customer hears music while the agent asks; who cannot be held is not left to listen.
+        app.desk.step(&talk(&app, id).await?, &Step::Hold(true)).await?;
+    }
+    let handed = match other {
+        Err(agent) => app.engine.hand_on_to_agent(id, agent, body.consult).await,
+        Ok(to) => app.engine.hand_on_outside(id, to, body.consult).await,
+    };
     match handed {
-        Ok(tasks) => app.give(tasks),
+        Ok(tasks) => {
+            app.give(tasks);
+            Ok(Done)
+        }
         Err(error) => {
-            if body.consult {
-                let _ = app.desk.step(&talk(&app, id).await?, &Step::Hold(false)).await;
+            if body.consult
+                && let Ok(call) = talk(&app, id).await
+            {
+                let _ = app.desk.step(&call, &Step::Hold(false)).await;
             }
-            return Err(error.into());
+            Err(error.into())
         }
     }
-    Ok(Done)
 }
 
 async fn complete(State(app): State<App>, who: Principal, Path(key): Path<Key>) -> Answer<Done> {

@@ -123,7 +123,7 @@ impl Exchange {
             _ => None,
         };
         let log = self.placed.len();
-        let placed = Placed { line: dial.line, to, at: leaves_at, provider: provider.clone(), ended_at: None, rang_at: None };
+        let placed = Placed { line: dial.line, to, at: now, provider: provider.clone(), ended_at: None, rang_at: None };
         self.placed.push(placed);
         // A second dial of one line is what the log exists to show; the line itself stays one.
         if self.lines.contains_key(&dial.line) {

@@ -21,6 +21,7 @@ use super::server::FakeTwilio;
 use super::world::{Command, Dialled, Entry, Hook, Shared, Source, Stats};
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const ENTRIES_MAX: usize = 10_000;
@@ -42,6 +43,11 @@ impl FakeTwilio {
     /// Every call that left for the network, oldest first.
     pub fn dialled(&self) -> Vec<Dialled> {
         self.shared.world().dialled.clone()
+    }
+    /// The names of the parameters that were sent with POST, by resource; ids are left out
+    /// (`Calls/{}.json`).
+    pub fn asked(&self) -> BTreeMap<String, BTreeSet<String>> {
+        self.shared.world().asked.clone()
     }
     /// Counters.
     pub fn stats(&self) -> Stats {

@@ -114,6 +114,7 @@ async fn respond(shared: &Arc<Shared>, ask: &Ask) -> Answer {
     }
     let now = shared.now_ms();
     shared.world().note(now, "rest", None, format!("{} {}", ask.method, ask.path));
+    remember_names(shared, ask, rest);
     if account.test {
         return match (ask.method.as_str(), rest) {
             ("POST", ["Calls.json"]) => rest_calls::create_test(shared, &account, ask),
@@ -121,6 +122,23 @@ async fn respond(shared: &Arc<Shared>, ask: &Ask) -> Answer {
         };
     }
     route(shared, &account, ask, rest).await
+}
+
+/// Remembers which parameters were sent to which resource, with ids left out: `Calls/{}.json`.
+fn remember_names(shared: &Arc<Shared>, ask: &Ask, rest: &[&str]) {
+    if ask.method != "POST" {
+        return;
+    }
+    let is_id = |i: usize| i > 0 && !rest[i - 1].ends_with(".json") && i % 2 == 1;
+    let part = |(i, segment): (usize, &&str)| match segment.ends_with(".json") {
+        true if is_id(i) => "{}.json".to_owned(),
+        false if is_id(i) => "{}".to_owned(),
+        _ => (*segment).to_owned(),
+    };
+    let resource = rest.iter().enumerate().map(part).collect::<Vec<_>>().join("/");
+    let mut world = shared.world();
+    let names = world.asked.entry(resource).or_default();
+    names.extend(ask.form.iter().map(|(name, _)| name.clone()));
 }
 
 async fn route(shared: &Arc<Shared>, account: &Account, ask: &Ask, rest: &[&str]) -> Answer {

@@ -6,7 +6,7 @@ use super::people::{Detection, Person};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -264,6 +264,8 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) stats: Stats,
     pub(crate) dialled: Vec<Dialled>,
+    /// The names of the parameters that were sent, by resource.
+    pub(crate) asked: BTreeMap<String, BTreeSet<String>>,
     log: VecDeque<Entry>,
     log_max: usize,
     logged: u64,
@@ -287,6 +289,7 @@ impl World {
             faults: config.faults.clone(),
             stats: Stats::default(),
             dialled: Vec::new(),
+            asked: BTreeMap::new(),
             log: VecDeque::new(),
             log_max: config.log_entries_max,
             logged: 0,

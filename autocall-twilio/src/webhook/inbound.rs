@@ -73,6 +73,8 @@ pub enum Welcome {
     },
     /// They asked not to be called again, and are not.
     OptedOut,
+    /// They asked not to be called again, but show no number.
+    Withheld,
     /// Nothing.
     Goodbye,
 }
@@ -86,12 +88,13 @@ pub trait Desk: Send + Sync {
     /// The store cannot say; the caller is asked to wait a moment.
     async fn receive(&self, caller: Caller) -> Result<Welcome, Unavailable>;
 
-    /// The caller whom this agent took has left, or was never connected.
+    /// The caller whom this agent took, with the carrier's id of their call, has left, or was never
+    /// connected. Reported more than once.
     ///
     /// # Errors
     /// Nothing was taken in; the carrier is told to report again.
-    async fn done(&self, agent: AgentId) -> Result<(), Unavailable> {
-        let _ = agent;
+    async fn done(&self, agent: AgentId, call: &str) -> Result<(), Unavailable> {
+        let _ = (agent, call);
         Ok(())
     }
 }
@@ -117,7 +120,7 @@ pub(crate) const ASKED_MAX: u8 = 3;
 pub(crate) fn render(welcome: &Welcome, caller: &Caller, urls: &Urls) -> String {
     let subject = Subject::Tenant(caller.tenant);
     let hangup = || Element::new("Hangup");
-    let ended = |agent: &AgentId| urls.of(Route::InboundEnd, subject, &format!("a={agent}"));
+    let ended = |agent: &AgentId| urls.of(Route::InboundEnd, subject, &format!("a={agent}&c={}", caller.call));
     document(match welcome {
         Welcome::AskPin if caller.asked < ASKED_MAX => {
             let action = urls.of(Route::InboundKeys, subject, &format!("n={}", caller.asked.saturating_add(1)));
@@ -154,6 +157,11 @@ pub(crate) fn render(welcome: &Welcome, caller: &Caller, urls: &Urls) -> String 
             let query = Form::of([("n", caller.asked.saturating_add(1).to_string()), ("k", opt_out.to_string())]);
             let action = urls.of(Route::InboundKeys, subject, &query.encode());
             vec![gather("1", action, sound(audio, urls)), hangup()]
+        }
+        Welcome::Withheld => {
+            let words = "Your number is withheld, so we cannot tell whom not to call. \
+                         Please call again and show your number. Goodbye.";
+            vec![say(words, None, None), hangup()]
         }
         Welcome::OptedOut => vec![say("You will not be called again. Goodbye.", None, None), hangup()],
     })

@@ -50,7 +50,7 @@ pub fn line_facts(route: Route, query: &Form, form: &Form, now: Timestamp) -> Le
 }
 
 /// Ids are opaque, but not everything is an id.
-fn is_sid(sid: &str) -> bool {
+pub(super) fn is_sid(sid: &str) -> bool {
     (2..=64).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 

@@ -8,14 +8,14 @@ use super::parse;
 use crate::account::{Account, Accounts};
 use crate::form::Form;
 use crate::render::{self, Setting, render};
-use crate::rest::Client;
+use crate::rest::{Client, Fault};
 use crate::signature::{Body, verify};
 use crate::urls::{self, Route, Subject, Urls};
 use async_trait::async_trait;
 use autocall_core::call::LegFacts;
 use autocall_core::ports::Line;
 use autocall_core::script::Script;
-use autocall_core::{AgentId, Phone, Private, TenantId, Timestamp};
+use autocall_core::{AgentId, CallId, Phone, Private, TenantId, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use std::sync::Arc;
@@ -45,6 +45,14 @@ pub trait Ear: Send + Sync {
     /// # Errors
     /// Nothing was taken in; the carrier is told to ask again.
     async fn hear(&self, line: Line, facts: LegFacts, asked: bool) -> Result<Script, Unavailable>;
+    /// Whether a customer and an agent talk in this call.
+    ///
+    /// # Errors
+    /// The store cannot say.
+    async fn talks(&self, call: CallId) -> Result<bool, Unavailable> {
+        let _ = call;
+        Ok(true)
+    }
     /// A recording of a line is complete.
     ///
     /// # Errors
@@ -254,10 +262,29 @@ impl Webhooks {
             && left
             && form.get("ParticipantLabel").is_some_and(|l| l == GUEST)
         {
-            return self.receipt(self.desk.done(agent).await);
+            let call = form.get("CallSid").unwrap_or_default();
+            return self.receipt(self.desk.done(agent, &call).await);
+        }
+        let label = form.get("ParticipantLabel").unwrap_or_default();
+        if let Some(call) = urls::supervised(&label).filter(|call| call.tenant() == tenant) {
+            // One who picks up after the call is over would hear the agent's next one.
+            return match self.ear.talks(call).await {
+                Ok(true) => plain(StatusCode::NO_CONTENT),
+                Ok(false) => {
+                    self.put_supervisor_out(call, form, account);
+                    plain(StatusCode::NO_CONTENT)
+                }
+                Err(Unavailable) => plain(StatusCode::SERVICE_UNAVAILABLE),
+            };
         }
         let event = parse::conference(room, form, self.ear.now()).filter(|e| e.line.tenant() == tenant);
         let Some(event) = event else { return plain(StatusCode::NO_CONTENT) };
+        if let Line::Leg(leg) = event.line
+            && event.facts.left.is_some()
+            && urls::is_customer(event.line)
+        {
+            self.put_supervisor_out(leg.call, form, account);
+        }
         if event.record
             && let (Some(client), Some(provider)) = (&self.client, &event.facts.provider)
         {
@@ -272,12 +299,29 @@ impl Webhooks {
         self.receipt(self.ear.hear(event.line, event.facts, false).await.map(drop))
     }
 
+    /// A customer who leaves a standing agent's room leaves nobody behind who listened to their call:
+    /// they would hear the next one.
+    fn put_supervisor_out(&self, call: CallId, form: &Form, account: &Arc<Account>) {
+        let Some(client) = self.client.clone() else { return };
+        let Some(conference) = form.get("ConferenceSid").filter(|sid| parse::is_sid(sid)) else { return };
+        let (account, conference) = (account.clone(), conference.into_owned());
+        let label = urls::supervisor_label(call);
+        tokio::spawn(async move {
+            // Usually there is none.
+            match client.remove_participant(&account, &conference, &label).await {
+                Ok(()) | Err(Fault::NotUp { .. }) => {}
+                Err(fault) => tracing::warn!(%fault, "a supervisor was not put out of a room"),
+            }
+        });
+    }
+
     async fn about_caller(&self, route: Route, tenant: TenantId, query: &Form, form: &Form) -> Answer {
         if route == Route::InboundEnd {
             let agent: Option<AgentId> = query.get("a").and_then(|a| a.parse().ok());
             let Some(agent) = agent.filter(|a| a.tenant() == tenant) else { return twiml(render::hang_up()) };
             // The carrier asks again; the person has nothing more to hear either way.
-            return match self.desk.done(agent).await {
+            let call = query.get("c").unwrap_or_default();
+            return match self.desk.done(agent, &call).await {
                 Ok(()) => twiml(render::hang_up()),
                 Err(Unavailable) => plain(StatusCode::SERVICE_UNAVAILABLE),
             };
@@ -285,7 +329,7 @@ impl Webhooks {
         let phone = |name: &str| form.get(name).and_then(|n| Phone::from_e164(&n));
         let caller = Caller {
             tenant,
-            call: form.get("CallSid").unwrap_or_default().as_ref().into(),
+            call: form.get("CallSid").filter(|sid| parse::is_sid(sid)).unwrap_or_default().as_ref().into(),
             from: phone("From"),
             to: phone("To"),
             keys: form.get("Digits").map(|d| Private::new(d.into_owned())),
