@@ -230,8 +230,7 @@ pub fn estimate(settings: &Settings, leads: u64, assume: &Assumptions) -> Estima
     let detects = settings.amd.mode != AmdMode::Off;
     let detection = if detects { (people + machines) * p.detection_micros as f64 } else { 0.0 };
     let records = settings.recording != RecordingMode::Off;
-    let recording =
-        if records { met * mean_billed_min(0.0, talk_s) * p.recording_min_micros as f64 } else { 0.0 };
+    let recording = if records { met * mean_billed_min(0.0, talk_s) * p.recording_min_micros as f64 } else { 0.0 };
     let total = customer + agents + room + detection + recording;
     Estimate {
         attempts,
@@ -277,7 +276,13 @@ mod tests {
     fn an_estimate_counts_both_legs_detection_and_rooms() {
         let mut settings = Settings::default();
         settings.transfer.mode = TransferMode::OnDemand;
-        let assume = Assumptions { attempts_per_lead: 1.0, person_share: 1.0, connected_share: 1.0, wait_s: 0.0, ..Assumptions::default() };
+        let assume = Assumptions {
+            attempts_per_lead: 1.0,
+            person_share: 1.0,
+            connected_share: 1.0,
+            wait_s: 0.0,
+            ..Assumptions::default()
+        };
         let got = estimate(&settings, 1_000, &assume);
         let minutes = mean_billed_min(0.0, 150.0) * 1_000.0;
         assert!((got.customer_micros - minutes * 14_000.0).abs() < 1.0);

@@ -32,8 +32,7 @@ impl<B: Backend> SharedRates<B> {
         let row = tx.row(&sql, &[account.into()]).await?.ok_or_else(|| SqlError::Missing("account".into()))?;
         let mut places = places(row.int(0)?, row.int(1)?);
         let result = act(&mut places);
-        let args: [Value; 3] =
-            [account.into(), tokens(&places).into(), places.free_us.div_euclid(1000).into()];
+        let args: [Value; 3] = [account.into(), tokens(&places).into(), places.free_us.div_euclid(1000).into()];
         tx.run("UPDATE directory_leases SET tokens = $2, at = $3 WHERE account = $1", &args).await?;
         tx.commit().await?;
         Ok(result)

@@ -3,11 +3,11 @@
 use crate::telephony::Twilio;
 use crate::webhook::{Ear, RecordingEvent, Unavailable};
 use async_trait::async_trait;
-use autocall_core::{CallId, Timestamp};
 use autocall_core::call::LegFacts;
 use autocall_core::engine::{Engine, Task};
 use autocall_core::ports::Line;
 use autocall_core::script::Script;
+use autocall_core::{CallId, Timestamp};
 use std::sync::Arc;
 
 /// Takes the tasks that follow from a webhook: the engine's inbox, or any queue.

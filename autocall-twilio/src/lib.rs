@@ -24,8 +24,8 @@ pub mod webhook;
 
 pub use account::{Account, Accounts, Auth, FixedAccounts};
 pub use ear::{EngineEar, Give, Recordings};
-pub use reception::Reception;
 pub use midcall::{Recording, Supervision};
+pub use reception::Reception;
 pub use telephony::{ClockFn, Twilio};
 pub use urls::Urls;
 pub use webhook::{Validation, Webhooks};

@@ -7,11 +7,11 @@ use crate::account::Account;
 use crate::rest::{AddParticipant, ChangeParticipant, Fault, RecordingState};
 use crate::telephony::{Twilio, address};
 use crate::urls::{Route, Subject, room_name, supervisor_label};
-use autocall_core::{CallId, Phone};
 use autocall_core::agent::Address;
 use autocall_core::call::ProviderRef;
 use autocall_core::ports::{DialError, Line, TelephonyError};
 use autocall_core::script::Room;
+use autocall_core::{CallId, Phone};
 use std::sync::Arc;
 
 /// How a supervisor is in a call.

@@ -64,9 +64,7 @@ struct Body {
 fn is_good(pin: &str) -> bool {
     let digits = pin.as_bytes();
     let steps = |by: i16| digits.windows(2).all(|w| i16::from(w[1]) - i16::from(w[0]) == by);
-    PIN_DIGITS.contains(&digits.len())
-        && digits.iter().all(u8::is_ascii_digit)
-        && ![0, 1, -1].into_iter().any(steps)
+    PIN_DIGITS.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) && ![0, 1, -1].into_iter().any(steps)
 }
 
 /// Sets an agent's PIN, and forgives wrong attempts.

@@ -52,7 +52,11 @@ impl Reception {
             return if caller.keys.is_some() { Ok(Welcome::Withheld) } else { self.stranger(caller).await };
         };
         if let (Some(keys), Some(offered)) = (&caller.keys, caller.offered) {
-            return if keys.expose().contains(offered) { self.opt_out(caller.tenant, from).await } else { Ok(Welcome::Goodbye) };
+            return if keys.expose().contains(offered) {
+                self.opt_out(caller.tenant, from).await
+            } else {
+                Ok(Welcome::Goodbye)
+            };
         }
         if let Some(agent) = self.agent_at(caller.tenant, from).await? {
             return self.agent(caller, &agent).await;

@@ -111,7 +111,8 @@ async fn an_agent_may_leave_before_or_after_the_consulted_one_answers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_who_hangs_up_while_consulting_leaves_the_two_together() {
-    let b = talking(TransferMode::OnDemand, Person { ring_ms: 1_000, talk_ms: Some(15_000), ..Person::human() }, 1).await;
+    let b =
+        talking(TransferMode::OnDemand, Person { ring_ms: 1_000, talk_ms: Some(15_000), ..Person::human() }, 1).await;
     b.give(b.engine.hand_on_outside(b.call().id, outside(), true).await.expect("brought in"));
     b.until("three are inside", || in_one_room(&b, &["-0"], 3)).await;
     let agent = b.dialled().into_iter().find(|(line, _)| line.ends_with("-1")).expect("the agent's leg").1;
@@ -129,10 +130,7 @@ async fn a_consulted_one_who_says_no_leaves_agent_and_customer_as_they_were() {
     for mode in BOTH {
         let b = talking(mode, Person::busy(), 1).await;
         b.give(b.engine.hand_on_outside(b.call().id, outside(), true).await.expect("brought in"));
-        b.until("they were rung, in vain", || {
-            b.call().legs.iter().any(|l| l.is_outside() && l.is_gone())
-        })
-        .await;
+        b.until("they were rung, in vain", || b.call().legs.iter().any(|l| l.is_outside() && l.is_gone())).await;
         assert!(in_one_room(&b, &["-0"], 2) && customer_lives(&b), "{mode:?}");
         assert!(b.engine.hand_over(b.call().id).await.is_err(), "there is nobody to leave the customer with");
         b.give(b.engine.hang_up(b.call().id).await.expect("ended"));
@@ -166,7 +164,8 @@ async fn another_agent_takes_over_from_the_first() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_that_an_agent_hears_gets_the_message_by_their_button() {
     for mode in BOTH {
-        let options = Options { settings: |s| s.voicemail = Some(Audio::say("Please call Acme back")), ..Options::new(mode) };
+        let options =
+            Options { settings: |s| s.voicemail = Some(Audio::say("Please call Acme back")), ..Options::new(mode) };
         let b = Bench::with_fake(options, |f| {
             let machine = Person { verdict: Some(("human".into(), 1_500)), ..Person::machine() };
             f.set_person(&lead_number(1), vec![machine]);

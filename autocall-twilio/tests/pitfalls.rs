@@ -293,7 +293,8 @@ async fn a_hold_holds_one_participant_and_not_the_room() {
         let boss = Address::Phone(phone("+13055550170"));
         let agent = inside.iter().find(|p| p.call_sid != *customer.0).expect("the agent").call_sid.as_str();
         let coach = Supervision::Coach(ProviderRef(agent.into()));
-        let supervisor = b.twilio.supervise("default", room, b.call().id, &boss, show, &Supervision::Monitor).await.expect("rung");
+        let supervisor =
+            b.twilio.supervise("default", room, b.call().id, &boss, show, &Supervision::Monitor).await.expect("rung");
         b.until("the supervisor is inside", || b.fake.conferences().iter().any(|(_, l)| l.len() == 3)).await;
         b.twilio.supervise_as("default", room, &supervisor, &coach).await.expect("coaches");
         b.twilio.supervise_as("default", room, &supervisor, &Supervision::Barge).await.expect("barges");
@@ -334,7 +335,8 @@ async fn a_call_that_is_canceled_in_the_carriers_queue_settles_without_a_callbac
     for mode in BOTH {
         // One call at once, and then one in fifty seconds: the carrier's queue is slower than ours
         // believes. In standing mode the agents' legs come first, undisturbed.
-        let slow = Account { calls_per_second: if mode == TransferMode::OnDemand { 0.02 } else { 0.2 }, ..Account::default() };
+        let slow =
+            Account { calls_per_second: if mode == TransferMode::OnDemand { 0.02 } else { 0.2 }, ..Account::default() };
         let options = Options { account: slow, leads: 2, agents: 2, ..Options::new(mode) };
         let b = Bench::with_fake(options, |f| {
             f.set_person(&lead_number(1), vec![Person { ring_ms: 30_000, ..Person::no_answer() }]);

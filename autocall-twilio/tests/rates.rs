@@ -14,8 +14,16 @@ async fn several_nodes_keep_to_the_rate_of_their_account() {
     for mode in BOTH {
         let account = Account { calls_per_second: RATE, ..Account::default() };
         let leads = 36;
-        let options =
-            Options { leads, agents: 8, speed: 1.0, account, nodes: 3, rate: RATE, settings: quick, ..Options::new(mode) };
+        let options = Options {
+            leads,
+            agents: 8,
+            speed: 1.0,
+            account,
+            nodes: 3,
+            rate: RATE,
+            settings: quick,
+            ..Options::new(mode)
+        };
         let b = Bench::with_fake(options, |f| {
             for n in 1..=leads {
                 let brief = Person { ring_ms: 400, greeting_ms: 300, talk_ms: Some(700), ..Person::human() };
@@ -31,7 +39,10 @@ async fn several_nodes_keep_to_the_rate_of_their_account() {
         at.sort_unstable();
         let crowd = at.iter().map(|&from| at.iter().filter(|&&t| (from..from + 1_000).contains(&t)).count()).max();
         let wait_ms = b.fake.stats().queue_ms_max;
-        println!("{mode:?}: {} dials, at most {crowd:?} in a second, the longest wait in the queue {wait_ms} ms", at.len());
+        println!(
+            "{mode:?}: {} dials, at most {crowd:?} in a second, the longest wait in the queue {wait_ms} ms",
+            at.len()
+        );
         // The carrier starts no more than its rate by queueing; that it hardly had to is ours. What
         // remains is what a busy machine delays a request, and the next one does not know.
         assert!(wait_ms <= 100, "{mode:?}: a call waited {wait_ms} ms in the carrier's queue");

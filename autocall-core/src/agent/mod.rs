@@ -274,7 +274,8 @@ impl Agent {
             AgentEvent::StationCame { provider, from } => {
                 self.shifts += 1;
                 let fresh = Station::new(self.shifts, now);
-                self.station = Some(Station { provider: Some(provider.clone()), up_at: Some(now), from: *from, ..fresh });
+                self.station =
+                    Some(Station { provider: Some(provider.clone()), up_at: Some(now), from: *from, ..fresh });
                 if self.status == Status::Offline {
                     self.choose(Status::Available);
                 }

@@ -15,9 +15,9 @@ mod observe;
 mod perform;
 mod permit;
 mod plan;
-mod station;
 #[cfg(feature = "run")]
 pub mod run;
+mod station;
 mod tick;
 mod transact;
 

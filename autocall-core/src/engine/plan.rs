@@ -132,8 +132,7 @@ impl<'a> Batch<'a> {
             GuardValue::CallerId(shown) => shown.today(now),
             _ => u32::MAX,
         };
-        let (guard, changed) =
-            self.shown.iter_mut().filter(|(g, _)| !rests(g, now)).min_by_key(|(g, _)| today(g))?;
+        let (guard, changed) = self.shown.iter_mut().filter(|(g, _)| !rests(g, now)).min_by_key(|(g, _)| today(g))?;
         if let GuardValue::CallerId(shown) = &mut guard.value {
             shown.shown(now);
         }

@@ -8,8 +8,8 @@ use crate::call::{Event, LegFacts, PERMIT_TTL, ProviderRef};
 use crate::id::AgentId;
 use crate::phone::Phone;
 use crate::ports::{AgentView, Changes, Dial, Line, Note, Put, StationId, StoreError};
-use crate::time::Timestamp;
 use crate::script::{Audio, RecordingMode, Role, Room, Script};
+use crate::time::Timestamp;
 
 /// How long the phone of an agent who shall stand rings, milliseconds.
 const RING_MS_MAX: u32 = 30_000;

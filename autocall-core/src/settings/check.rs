@@ -179,7 +179,12 @@ impl Lint {
         let reserve = !(1..=240).contains(&cost.reserve_min);
         self.find(reserve, "cost.reserve_min", format!("is {}", cost.reserve_min), "use 1 to 240 minutes");
         let currency = cost.prices.currency.len() == 3 && cost.prices.currency.bytes().all(|b| b.is_ascii_uppercase());
-        self.find(!currency, "cost.prices.currency", "is not a currency code", "use three capital letters, such as USD");
+        self.find(
+            !currency,
+            "cost.prices.currency",
+            "is not a currency code",
+            "use three capital letters, such as USD",
+        );
         let p = &cost.prices;
         let dear = [p.customer_min_micros, p.agent_min_micros, p.room_min_micros, p.recording_min_micros]
             .into_iter()

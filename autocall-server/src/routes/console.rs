@@ -169,7 +169,9 @@ pub async fn look(app: &App, agent: AgentId) -> Answer<Console> {
 pub async fn own_call(app: &App, who: &Principal, call: CallId) -> Answer<AgentId> {
     let agent = who.as_agent()?;
     let detail = app.store.call(call).await?.call.row;
-    let mine = detail.agent == Some(agent) || detail.holds() == Some(agent) || detail.passed.contains(&agent)
+    let mine = detail.agent == Some(agent)
+        || detail.holds() == Some(agent)
+        || detail.passed.contains(&agent)
         || detail.givers.contains(&agent);
     if mine { Ok(agent) } else { Err(Problem::not_found()) }
 }

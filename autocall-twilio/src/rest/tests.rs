@@ -99,7 +99,9 @@ async fn a_429_that_passes_is_no_error() {
 async fn five_hundreds_timeouts_resets_and_nonsense_are_doubt_and_never_repeated() {
     let slow = ResponseTemplate::new(201).set_delay(Duration::from_secs(3));
     let nonsense = ResponseTemplate::new(201).set_body_string("<html>");
-    for answer in [error(500, 20500), error(503, 20503), ResponseTemplate::new(502), ResponseTemplate::new(408), slow, nonsense] {
+    for answer in
+        [error(500, 20500), error(503, 20503), ResponseTemplate::new(502), ResponseTemplate::new(408), slow, nonsense]
+    {
         let (made, asked) = create_against(answer).await;
         let fault = made.expect_err("an error");
         assert!(!fault.proves_absence(), "{fault:?}");

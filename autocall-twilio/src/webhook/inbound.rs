@@ -130,7 +130,8 @@ pub(crate) fn render(welcome: &Welcome, caller: &Caller, urls: &Urls) -> String 
         Welcome::AskPin | Welcome::Goodbye => vec![hangup()],
         Welcome::Stand(line, script) => return render_script(script, &Setting::new(urls, *line)),
         Welcome::Connect { greeting, to, ring_s, show, agent } => {
-            let mut dial = Element::new("Dial").attribute("timeout", ring_s.to_string()).attribute("action", ended(agent));
+            let mut dial =
+                Element::new("Dial").attribute("timeout", ring_s.to_string()).attribute("action", ended(agent));
             if let Some(show) = show {
                 dial = dial.attribute("callerId", show.e164());
             }

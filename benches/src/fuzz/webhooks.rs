@@ -228,7 +228,10 @@ fn signed(hooks: &Hooks, target: &str, kind: &str, body: &[u8], said: &mut Behav
     }
     assert!(heard.len() <= 2, "one request, one fact (and that a message begins)");
     for line in heard {
-        assert!(target.contains(&line.to_string()) || target.contains("conference"), "a line that the path does not name");
+        assert!(
+            target.contains(&line.to_string()) || target.contains("conference"),
+            "a line that the path does not name"
+        );
     }
     if status == StatusCode::OK {
         assert!(answer.len() <= DOCUMENT_BYTES_MAX, "a document of {} bytes", answer.len());
