@@ -7,7 +7,7 @@ use crate::lanes::{Answer, Waiting};
 use crate::seal::TenantKeys;
 use crate::tables::{self, AGENTS, CALLS_DONE, CALLS_LIVE, CAMPAIGNS, GUARDS, LEAD_NUMBERS, LEADS, QUEUE, RECORDS};
 use autocall_core::pacing::Ledger;
-use autocall_core::ports::{Changes, Committed, GuardKey, StoreError};
+use autocall_core::ports::{Changes, Committed, GuardKey, GuardValue, StoreError};
 use autocall_core::{CallId, CampaignId, Id, LeadId, TenantId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// How often a group that met somebody else's transaction is tried again.
-const TRIES: u32 = 10;
+pub(crate) const TRIES: u32 = 10;
 
 /// What was loaded beside [`Present`].
 #[derive(Default)]
@@ -170,6 +170,9 @@ impl<B: Backend> SqlStore<B> {
             }
         }
         self.load_guards(tx, keys, tenant, &names.guards, &mut present).await?;
+        if names.lists {
+            self.load_campaigns_of(tx, tenant, &mut present).await?;
+        }
         if !names.records.is_empty() {
             let any = dialect.any("call", 2, "uuid");
             let sql = format!("SELECT call FROM records WHERE tenant = $1 AND {any}");
@@ -180,7 +183,7 @@ impl<B: Backend> SqlStore<B> {
         Ok((present, beside))
     }
 
-    async fn load_guards(
+    pub(crate) async fn load_guards(
         &self,
         tx: &mut dyn Conn,
         keys: &TenantKeys,
@@ -210,6 +213,56 @@ impl<B: Backend> SqlStore<B> {
         Ok(())
     }
 
+    /// To which campaigns the calls belong that live on numbers which are to be listed.
+    async fn load_campaigns_of(
+        &self,
+        tx: &mut dyn Conn,
+        tenant: TenantId,
+        present: &mut Present,
+    ) -> Result<(), SqlError> {
+        let live = present.guards.values().filter_map(|(_, value)| match value {
+            GuardValue::Number(number) => number.live,
+            _ => None,
+        });
+        present.campaigns_of = self.campaigns_of(tx, tenant, live.collect()).await?;
+        Ok(())
+    }
+
+    /// The campaigns of calls that live.
+    pub(crate) async fn campaigns_of(
+        &self,
+        tx: &mut dyn Conn,
+        tenant: TenantId,
+        calls: Vec<CallId>,
+    ) -> Result<BTreeMap<CallId, CampaignId>, SqlError> {
+        if calls.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let any = self.inner.db.dialect().any("id", 2, "uuid");
+        let sql = format!("SELECT id, campaign FROM calls_live WHERE tenant = $1 AND {any}");
+        let rows = tx.rows(&sql, &[tenant.into(), uuids(calls.iter().map(|c| c.key()))]).await?;
+        rows.iter().map(|r| Ok((Id::new(tenant, r.uuid(0)?), Id::new(tenant, r.uuid(1)?)))).collect()
+    }
+
+    /// Makes calls due that nobody writes: whoever looks finds their numbers listed.
+    pub(crate) async fn look_soon(
+        &self,
+        tx: &mut dyn Conn,
+        tenant: TenantId,
+        calls: impl IntoIterator<Item = (CallId, Timestamp)>,
+    ) -> Result<(), SqlError> {
+        let mut by_time: BTreeMap<Timestamp, Vec<Option<Uuid>>> = BTreeMap::new();
+        for (call, at) in calls {
+            by_time.entry(at).or_default().push(Some(call.key()));
+        }
+        let any = self.inner.db.dialect().any("id", 3, "uuid");
+        let sql = format!("UPDATE calls_live SET due_at = $2 WHERE tenant = $1 AND {any}");
+        for (at, calls) in by_time {
+            tx.run(&sql, &[tenant.into(), at.into(), Value::Uuids(calls)]).await?;
+        }
+        Ok(())
+    }
+
     async fn write(
         &self,
         tx: &mut dyn Conn,
@@ -222,6 +275,7 @@ impl<B: Backend> SqlStore<B> {
         self.write_agents(tx, keys, tenant, writes).await?;
         self.write_leads(tx, keys, tenant, writes, beside).await?;
         self.write_calls(tx, keys, tenant, writes, beside).await?;
+        self.look_soon(tx, tenant, writes.looks.iter().map(|(call, at)| (*call, *at))).await?;
         let guards = writes.guards.iter().map(|(key, w)| tables::guard_row(keys, tenant, key, &w.row, w.version));
         put(tx, &GUARDS, guards.collect()).await?;
         for (listing, at) in &writes.listings {

@@ -27,6 +27,8 @@ pub struct Names {
     pub guards: BTreeSet<GuardKey>,
     /// Calls whose record may be there already.
     pub records: BTreeSet<CallId>,
+    /// Whether numbers are listed.
+    pub lists: bool,
 }
 
 impl Names {
@@ -40,6 +42,7 @@ impl Names {
             names.campaigns.extend(c.campaigns.iter().map(|p| p.row.id));
             names.guards.extend(c.guards.iter().map(|p| p.row.key.clone()));
             names.guards.extend(c.listings.iter().map(|l| GuardKey::Number(l.phone)));
+            names.lists |= !c.listings.is_empty();
             names.records.extend(c.records.iter().map(|r| r.call));
             for check in &c.checks {
                 match &check.key {
@@ -70,6 +73,8 @@ pub struct Present {
     pub guards: BTreeMap<GuardKey, (u64, GuardValue)>,
     /// Calls that have a record.
     pub records: BTreeSet<CallId>,
+    /// The campaigns of calls that live on numbers which are to be listed.
+    pub campaigns_of: BTreeMap<CallId, CampaignId>,
 }
 
 /// A row to write, with its present and its new version.
@@ -119,6 +124,8 @@ pub struct Writes {
     pub disposed: Vec<Disposed>,
     /// Numbers listed, and when.
     pub listings: Vec<(Listing, Timestamp)>,
+    /// Calls that nobody writes here but that are to be looked at: they live on listed numbers.
+    pub looks: BTreeMap<CallId, Timestamp>,
 }
 
 impl Writes {
@@ -128,7 +135,8 @@ impl Writes {
         let agents = self.agents.values().map(|w| w.row.wake_at());
         let campaigns = self.campaigns.values().map(|w| w.row.wake_at);
         let wakes = self.totals.values().filter_map(|s| s.wake_at);
-        calls.chain(agents).chain(campaigns).chain(wakes).min().filter(|&at| at != Timestamp::NEVER)
+        let looks = self.looks.values().copied();
+        calls.chain(agents).chain(campaigns).chain(wakes).chain(looks).min().filter(|&at| at != Timestamp::NEVER)
     }
 }
 
@@ -152,6 +160,7 @@ impl Fold {
             campaigns: present.campaigns.clone(),
             guards: present.guards.clone(),
             records: present.records.clone(),
+            campaigns_of: present.campaigns_of.clone(),
         };
         Fold { tenant, base: present, now, writes: Writes::default() }
     }
@@ -221,6 +230,8 @@ impl Fold {
             let due_at = if put.row.is_settled() { Timestamp::NEVER } else { *due_at };
             let version = (self.base.calls.get(&id).copied().unwrap_or(0), to);
             self.now.calls.insert(id, to);
+            self.now.campaigns_of.insert(id, put.row.plan.campaign);
+            self.writes.looks.remove(&id);
             self.writes.calls.insert(id, Write { row: (put.row.clone(), due_at), version, at: c.at });
         }
         for put in &c.leads {
@@ -282,19 +293,24 @@ impl Fold {
         }
     }
 
-    /// Lists a number and advances its guard. Returns the call to it that lives.
+    /// Lists a number, marks and advances its guard. Returns the call to it that lives and must end;
+    /// it is due at once.
     fn list(&mut self, listing: &Listing, at: Timestamp) -> Option<CallId> {
         self.writes.listings.push((listing.clone(), at));
         let key = GuardKey::Number(listing.phone);
-        let (version, value) = match self.now.guards.get(&key) {
-            Some((version, value)) => (*version, value.clone()),
-            None => (0, Guard::fresh(self.tenant, key.clone()).value),
-        };
-        let live = match &value {
-            GuardValue::Number(number) => number.live,
-            _ => None,
-        };
-        self.guard(key, value, version + 1, at);
+        let mut guard = Guard::fresh(self.tenant, key.clone());
+        if let Some((version, value)) = self.now.guards.get(&key) {
+            (guard.version, guard.value) = (*version, value.clone());
+        }
+        let live = listing.mark(&mut guard, |call| self.now.campaigns_of.get(&call).copied());
+        self.guard(key, guard.value, guard.version + 1, at);
+        if let Some(call) = live {
+            match self.writes.calls.get_mut(&call) {
+                Some(write) if write.row.0.is_settled() => {}
+                Some(write) => write.row.1 = at,
+                None => drop(self.writes.looks.insert(call, at)),
+            }
+        }
         live
     }
 }

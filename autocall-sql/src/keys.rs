@@ -4,6 +4,7 @@ use crate::db::{Backend, Conn, Row, Scope, SqlError, Value};
 use crate::floor::Floors;
 use crate::lanes::Lanes;
 use crate::seal::{Sealing, Secret, TenantKeys, fresh_secret};
+use crate::turns::Turns;
 use autocall_core::campaign::Campaign;
 use autocall_core::{CampaignId, TenantId};
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub(crate) struct Inner<B> {
     pub(crate) sealing: Sealing,
     pub(crate) floors: Floors,
     pub(crate) lanes: Lanes,
+    pub(crate) turns: Turns,
     keys: Mutex<BTreeMap<TenantId, (Instant, Arc<TenantKeys>)>>,
     campaigns: Mutex<BTreeMap<CampaignId, (u64, Arc<Campaign>)>>,
 }
@@ -52,6 +54,7 @@ impl<B: Backend> SqlStore<B> {
             sealing,
             floors: Floors::default(),
             lanes: Lanes::default(),
+            turns: Turns::default(),
             keys: Mutex::default(),
             campaigns: Mutex::default(),
         };

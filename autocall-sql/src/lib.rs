@@ -19,7 +19,9 @@ mod lanes;
 mod rates;
 pub mod seal;
 pub mod tables;
+mod turns;
 
+pub use catalog::reseal::sealed_tables;
 pub use db::{Backend, Cell, Conn, Dialect, PutRow, Row, Scope, SqlError, Table, Tx, Value};
 pub use keys::SqlStore;
 pub use rates::SharedRates;

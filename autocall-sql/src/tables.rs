@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The version of the JSON in `body` columns.
+/// The version of machine state: the JSON in `body` columns and in sealed ones.
 pub const BODY_VERSION: u32 = 1;
 
 macro_rules! table {
@@ -92,8 +92,28 @@ fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, SqlError> {
-    serde_json::from_slice(bytes).map_err(|e| SqlError::Unreadable(brief(&e)))
+/// What is to be sealed of a row: the version of its form, then JSON.
+pub(crate) fn stamped<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = vec![BODY_VERSION as u8];
+    if serde_json::to_writer(&mut bytes, value).is_err() {
+        bytes.truncate(1);
+    }
+    bytes
+}
+
+/// Reads what [`stamped`] wrote. A newer autocall's form is refused, not guessed at.
+fn unstamped<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, SqlError> {
+    let (version, json) = bytes.split_first().ok_or_else(|| SqlError::Unreadable("a sealed row is empty".into()))?;
+    known(u32::from(*version))?;
+    serde_json::from_slice(json).map_err(|e| SqlError::Unreadable(brief(&e)))
+}
+
+/// Whether this program knows a form of machine state.
+fn known(version: u32) -> Result<(), SqlError> {
+    if (1..=BODY_VERSION).contains(&version) {
+        return Ok(());
+    }
+    Err(SqlError::Unreadable(format!("a row has form {version}, and this autocall knows {BODY_VERSION}")))
 }
 
 fn text(s: &Option<Arc<str>>) -> Value {
@@ -110,7 +130,7 @@ pub const LANES: i64 = 5;
 
 fn lead_sealed(lead: &Lead) -> Vec<u8> {
     let sealed = LeadSealed { person: &*lead.person, phones: lead.numbers.iter().map(|n| n.phone).collect() };
-    serde_json::to_vec(&sealed).unwrap_or_default()
+    stamped(&sealed)
 }
 
 /// The fingerprint of what `leads` holds: as long as it stays, only `call_queue` is written.
@@ -207,8 +227,9 @@ pub const LEAD_JOIN: &str = "leads l JOIN call_queue q ON q.tenant = l.tenant AN
 /// A lead and its version, from [`LEAD_COLUMNS`] at column `c`.
 pub fn lead_from(keys: &TenantKeys, tenant: TenantId, row: &Row, c: usize) -> Result<(Lead, u64), SqlError> {
     let key = row.uuid(c)?;
-    let sealed: LeadSealed<Arc<Person>> = from_json(&keys.open("leads", key.as_bytes(), row.blob(c + 4)?)?)?;
+    let sealed: LeadSealed<Arc<Person>> = unstamped(&keys.open("leads", key.as_bytes(), row.blob(c + 4)?)?)?;
     let body: LeadBody = row.json(c + 11)?;
+    known(body.v)?;
     let number = |(i, &phone): (usize, &Phone)| Number { phone, dropped: body.dropped.contains(&(i as u8)) };
     let priority = Priority::ALL.get(row.count(c + 9)? as usize).copied().unwrap_or_default();
     let lead = Lead {
@@ -245,7 +266,7 @@ struct CallSealed {
 
 fn call_sealed(keys: &TenantKeys, id: CallId, plan: &CallPlan) -> Vec<u8> {
     let sealed = CallSealed { to: plan.to, from: plan.from, name: plan.name.clone() };
-    keys.seal("calls", id.key().as_bytes(), &serde_json::to_vec(&sealed).unwrap_or_default())
+    keys.seal("calls", id.key().as_bytes(), &stamped(&sealed))
 }
 
 /// A call as JSON without what is sealed.
@@ -317,8 +338,9 @@ pub fn done_row(keys: &TenantKeys, call: &Call, version: (u64, u64)) -> PutRow {
 pub fn call_from(keys: &TenantKeys, row: &Row, c: usize) -> Result<(Call, u64), SqlError> {
     let key = row.uuid(c)?;
     let sealed = keys.open("calls", key.as_bytes(), row.blob(c + 2)?)?;
-    let sealed: serde_json::Value = from_json(&sealed)?;
+    let sealed: serde_json::Value = unstamped(&sealed)?;
     let mut body: serde_json::Value = row.json(c + 3)?;
+    known(body.get("v").and_then(serde_json::Value::as_u64).unwrap_or(0) as u32)?;
     if let (Some(plan), serde_json::Value::Object(sealed)) =
         (body.get_mut("plan").and_then(|p| p.as_object_mut()), sealed)
     {
@@ -356,7 +378,7 @@ pub fn record_row(keys: &TenantKeys, record: &Record, extra: &RecordExtra, place
         (Some(from), Some(to)) => Some((to - from).ms().max(0)),
         _ => None,
     };
-    let sealed = keys.seal("records", record.call.key().as_bytes(), &serde_json::to_vec(record).unwrap_or_default());
+    let sealed = keys.seal("records", record.call.key().as_bytes(), &stamped(record));
     let values = vec![
         record.call.tenant().into(),
         record.call.key().into(),
@@ -388,7 +410,7 @@ pub fn record_row(keys: &TenantKeys, record: &Record, extra: &RecordExtra, place
 
 /// A record from `call, sealed` at column `c`.
 pub fn record_from(keys: &TenantKeys, row: &Row, c: usize) -> Result<Record, SqlError> {
-    from_json(&keys.open("records", row.uuid(c)?.as_bytes(), row.blob(c + 1)?)?)
+    unstamped(&keys.open("records", row.uuid(c)?.as_bytes(), row.blob(c + 1)?)?)
 }
 
 /// The row of `agents`.
@@ -405,7 +427,7 @@ pub fn agent_row(keys: &TenantKeys, agent: &Agent, version: (u64, u64)) -> PutRo
         agent::State::Held { hold: agent::Hold::Talking, .. } => "talking",
         agent::State::WrapUp { .. } => "wrap_up",
     };
-    let sealed = keys.seal("agents", agent.id.key().as_bytes(), &serde_json::to_vec(agent).unwrap_or_default());
+    let sealed = keys.seal("agents", agent.id.key().as_bytes(), &stamped(agent));
     let values = vec![
         agent.id.tenant().into(),
         agent.id.key().into(),
@@ -424,15 +446,14 @@ pub fn agent_row(keys: &TenantKeys, agent: &Agent, version: (u64, u64)) -> PutRo
 
 /// An agent and its version, from `id, version, sealed` at column `c`.
 pub fn agent_from(keys: &TenantKeys, row: &Row, c: usize) -> Result<(Agent, u64), SqlError> {
-    let agent = from_json(&keys.open("agents", row.uuid(c)?.as_bytes(), row.blob(c + 2)?)?)?;
+    let agent = unstamped(&keys.open("agents", row.uuid(c)?.as_bytes(), row.blob(c + 2)?)?)?;
     Ok((agent, row.count(c + 1)?))
 }
 
 /// The row of `campaigns`.
 pub fn campaign_row(keys: &TenantKeys, campaign: &Campaign, version: (u64, u64)) -> PutRow {
     let state = serde_json::to_value(campaign.state).ok().and_then(|s| s.as_str().map(str::to_owned));
-    let sealed =
-        keys.seal("campaigns", campaign.id.key().as_bytes(), &serde_json::to_vec(campaign).unwrap_or_default());
+    let sealed = keys.seal("campaigns", campaign.id.key().as_bytes(), &stamped(campaign));
     let values = vec![
         campaign.id.tenant().into(),
         campaign.id.key().into(),
@@ -446,7 +467,7 @@ pub fn campaign_row(keys: &TenantKeys, campaign: &Campaign, version: (u64, u64))
 
 /// A campaign from `id, sealed` at column `c`.
 pub fn campaign_from(keys: &TenantKeys, row: &Row, c: usize) -> Result<Campaign, SqlError> {
-    from_json(&keys.open("campaigns", row.uuid(c)?.as_bytes(), row.blob(c + 1)?)?)
+    unstamped(&keys.open("campaigns", row.uuid(c)?.as_bytes(), row.blob(c + 1)?)?)
 }
 
 /// A guard's kind and key as stored.

@@ -6,11 +6,82 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgRow, PgTypeInfo};
 use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, Encode, Postgres, Row as _, Transaction, Type, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, Encode, Executor, Postgres, Row as _, Type, TypeInfo, ValueRef};
+use std::future::Future;
+use std::time::Duration;
+use tokio::time::timeout;
 use uuid::Uuid;
 
-/// A transaction.
-pub(crate) struct PgTx(pub(crate) Transaction<'static, Postgres>);
+use crate::pool::Held;
+
+/// How long a statement may go unanswered before the connection counts as lost. More than the
+/// server's own time-outs: only a network that swallows packets gets here.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// How long a roll-back may take before the connection is closed instead.
+const ROLLBACK_MAX: Duration = Duration::from_secs(5);
+
+/// Where a transaction stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// In between statements.
+    Rest,
+    /// A statement is on its way, or got no answer: the connection's state is unknown.
+    Under,
+    /// A statement failed: only a roll-back can follow.
+    Failed,
+}
+
+/// A transaction. Dropped, it is rolled back; dropped in the middle of a statement, its connection
+/// is closed.
+pub(crate) struct PgTx {
+    held: Option<Held>,
+    at: At,
+}
+
+impl PgTx {
+    /// From a connection on which a transaction was begun.
+    pub(crate) fn begun(held: Held) -> PgTx {
+        PgTx { held: Some(held), at: At::Rest }
+    }
+
+    /// Does something with the connection, and remembers how that left it.
+    async fn with<'s, T, F>(&'s mut self, what: impl FnOnce(&'s mut sqlx::PgConnection) -> F) -> Result<T, SqlError>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        let PgTx { held, at } = self;
+        let Some(held) = held.as_mut().filter(|_| *at == At::Rest) else {
+            return Err(SqlError::Unreadable("a statement after one that failed".into()));
+        };
+        *at = At::Under;
+        match timeout(SILENCE_MAX, what(&mut held.conn)).await {
+            Ok(Ok(value)) => {
+                *at = At::Rest;
+                Ok(value)
+            }
+            Ok(Err(error)) => {
+                if matches!(error, sqlx::Error::Database(_)) {
+                    *at = At::Failed;
+                }
+                Err(failed(error))
+            }
+            Err(_) => Err(SqlError::Gone("Postgres does not answer".into())),
+        }
+    }
+}
+
+impl Drop for PgTx {
+    fn drop(&mut self) {
+        let Some(mut held) = self.held.take().filter(|_| self.at != At::Under) else { return };
+        // Without a runtime the connection is closed, which rolls back as well.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Ok(Ok(_)) = timeout(ROLLBACK_MAX, held.conn.execute("ROLLBACK")).await {
+                held.give_back();
+            }
+        });
+    }
+}
 
 /// What went wrong, by code and constraint: the server's texts could quote values.
 pub(crate) fn failed(e: sqlx::Error) -> SqlError {
@@ -127,26 +198,26 @@ fn from_u(table: &Table, i: usize) -> String {
 }
 
 impl PgTx {
-    async fn insert(&mut self, table: &Table, mut rows: Vec<PutRow>, versioned: bool) -> Result<(), SqlError> {
+    async fn insert(&mut self, table: &Table, mut rows: Vec<PutRow>, fresh: bool) -> Result<(), SqlError> {
         let n = table.columns.len();
         let names: Vec<&str> = table.columns.iter().map(|c| c.0).collect();
         let mut args: Vec<Value> = table.columns.iter().enumerate().map(|(i, c)| column(c.1, &mut rows, i)).collect();
         let select: Vec<String> = (0..n).map(|i| from_u(table, i)).collect();
-        let sql = if versioned {
+        let (list, selected) = (names.join(", "), select.join(", "));
+        let sql = if table.versioned {
             args.push(Value::Ints(rows.iter().map(|r| Some(r.version.1 as i64)).collect()));
             let u = unnest(table, &["bigint"]);
-            let (names, select) = (names.join(", "), select.join(", "));
-            format!("INSERT INTO {} ({names}, version) SELECT {select}, u.c{n} FROM {u}", table.name)
+            format!("INSERT INTO {} ({list}, version) SELECT {selected}, u.c{n} FROM {u}", table.name)
+        } else if fresh {
+            format!("INSERT INTO {} ({list}) SELECT {selected} FROM {}", table.name, unnest(table, &[]))
         } else {
             // When a row was made never changes.
             let rest = names[table.key..].iter().filter(|c| **c != "created_at");
             let sets: Vec<String> = rest.map(|c| format!("{c} = excluded.{c}")).collect();
             let on = if sets.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", sets.join(", ")) };
             format!(
-                "INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT ({}) DO {on}",
+                "INSERT INTO {} ({list}) SELECT {selected} FROM {} ON CONFLICT ({}) DO {on}",
                 table.name,
-                names.join(", "),
-                select.join(", "),
                 unnest(table, &[]),
                 names[..table.key].join(", ")
             )
@@ -185,13 +256,13 @@ impl PgTx {
 impl Conn for PgTx {
     async fn rows(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Row>, SqlError> {
         let query = args.iter().fold(sqlx::query(AssertSqlSafe(sql)), bind);
-        let rows = query.fetch_all(&mut *self.0).await.map_err(failed)?;
+        let rows = self.with(|conn| query.fetch_all(conn)).await?;
         rows.iter().map(read).collect()
     }
 
     async fn run(&mut self, sql: &str, args: &[Value]) -> Result<u64, SqlError> {
         let query = args.iter().fold(sqlx::query(AssertSqlSafe(sql)), bind);
-        Ok(query.execute(&mut *self.0).await.map_err(failed)?.rows_affected())
+        Ok(self.with(|conn| query.execute(conn)).await?.rows_affected())
     }
 
     async fn put(&mut self, table: &Table, rows: Vec<PutRow>) -> Result<(), SqlError> {
@@ -204,12 +275,20 @@ impl Conn for PgTx {
         }
         if old.is_empty() { Ok(()) } else { self.change(table, old).await }
     }
+
+    async fn load(&mut self, table: &Table, rows: Vec<PutRow>) -> Result<(), SqlError> {
+        self.insert(table, rows, true).await
+    }
 }
 
 #[async_trait]
 impl Tx for PgTx {
-    async fn commit(self: Box<Self>) -> Result<(), SqlError> {
-        self.0.commit().await.map_err(failed)
+    async fn commit(mut self: Box<Self>) -> Result<(), SqlError> {
+        self.with(|conn| conn.execute("COMMIT")).await?;
+        if let Some(held) = self.held.take() {
+            held.give_back();
+        }
+        Ok(())
     }
 }
 

@@ -4,20 +4,23 @@
 //! Architecture invariant: the server works as roles that cannot bypass row-level security; a
 //! transaction sees the tenant that it named, and no other.
 
+mod bus;
 mod conn;
+mod pool;
 mod wakes;
 
 use async_trait::async_trait;
 use autocall_core::{TenantId, Timestamp};
 use autocall_sql::{Backend, Dialect, Scope, SqlError, SqlStore, Tx};
-use conn::{PgTx, bound, failed};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use conn::bound;
+use pool::Pool;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::str::FromStr;
-use std::time::Duration;
 use wakes::{LOOK_MS, QUIET_LOOKS, Wakes};
 
 pub use autocall_sql::Sealing;
+pub use bus::PostgresBus;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -60,8 +63,8 @@ pub enum OpenError {
 
 /// A Postgres database.
 pub struct Postgres {
-    app: PgPool,
-    directory: PgPool,
+    app: Pool,
+    directory: Pool,
     wakes: Wakes,
 }
 
@@ -69,19 +72,12 @@ pub struct Postgres {
 const TIMEOUTS: [(&str, &str); 3] =
     [("statement_timeout", "15s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "30s")];
 
-async fn pool(options: &PgConnectOptions, max: u32, role: &'static str) -> Result<PgPool, OpenError> {
-    let set = format!("SET ROLE {role}");
-    let pool = PgPoolOptions::new()
-        .max_connections(max)
-        .acquire_timeout(Duration::from_secs(5))
-        .after_connect(move |conn, _| {
-            let set = set.clone();
-            Box::pin(async move { conn.execute(AssertSqlSafe(set)).await.map(drop) })
-        })
-        .connect_with(options.clone())
-        .await?;
+async fn pool(options: &PgConnectOptions, max: u32, role: &'static str) -> Result<Pool, OpenError> {
+    let pool = Pool::new(options.clone(), max, role);
+    let mut conn = pool.connect().await?;
     let sql = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user";
-    let powerful: bool = sqlx::query_scalar(sql).fetch_one(&pool).await?;
+    let powerful: bool = sqlx::query_scalar(sql).fetch_one(&mut conn).await?;
+    conn.close().await?;
     if powerful { Err(OpenError::TooPowerful(role)) } else { Ok(pool) }
 }
 
@@ -168,12 +164,11 @@ impl Postgres {
         let tx = match scope {
             // One round trip: a simple query of two statements.
             Scope::Tenant(tenant) => {
-                let sql = format!("BEGIN {how}; SET LOCAL autocall.tenant = '{tenant}'");
-                self.app.begin_with(AssertSqlSafe(sql)).await
+                self.app.begin(&format!("BEGIN {how}; SET LOCAL autocall.tenant = '{tenant}'")).await?
             }
-            Scope::Directory => self.directory.begin_with(AssertSqlSafe(format!("BEGIN {how}"))).await,
+            Scope::Directory => self.directory.begin(&format!("BEGIN {how}")).await?,
         };
-        Ok(Box::new(PgTx(tx.map_err(failed)?)))
+        Ok(Box::new(tx))
     }
 }
 

@@ -71,6 +71,8 @@ impl Cluster {
         let bin = binaries()?;
         let me = std::process::id();
         let cluster = Cluster::at(bin, std::env::temp_dir().join(format!("autocall-pg-{me}-{name}")));
+        // A process of this number may have died here and left its folder behind.
+        let _ = fs::remove_dir_all(&cluster.dir);
         cluster.make(true).and_then(|()| cluster.start()).unwrap_or_else(|e| panic!("Postgres does not start: {e}"));
         cluster.end_with(me).unwrap_or_else(|e| panic!("no guard for Postgres: {e}"));
         Some(cluster)
@@ -193,6 +195,21 @@ impl Cluster {
         let name = format!("test_{}_{n}", std::process::id());
         crate::postgres::run(self.program("createdb").arg(&name)).unwrap_or_else(|e| panic!("createdb: {e}"));
         self.url(&name)
+    }
+
+    /// Makes a new database of this name, and returns the name.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn database_named(&self, name: &str) -> String {
+        crate::postgres::run(self.program("createdb").arg(name)).unwrap_or_else(|e| panic!("createdb: {e}"));
+        name.to_owned()
+    }
+
+    /// Adds lines to the server's settings; they count from the next start on.
+    pub fn set(&self, lines: &str) -> io::Result<()> {
+        let mut file = File::options().append(true).open(self.data().join("postgresql.auto.conf"))?;
+        io::Write::write_all(&mut file, format!("{lines}\n").as_bytes())
     }
 
     /// The address of a database.

@@ -63,6 +63,17 @@ pub static BENCHES: &[Bench] = &[
         ],
         run: crate::pacing::run,
     },
+    Bench {
+        name: "store",
+        about: "the Postgres store beside pgbench, COPY and the usual dispatcher, in one run",
+        keys: &[
+            ("only", "cases, separated by commas: dispatch, commits, claim, due, fleet, import, big"),
+            ("peers", "the folder of the baseline stack to compare with"),
+            ("rows", "rows of the imported list"),
+            ("big", "leads of the big list"),
+        ],
+        run: crate::store::run,
+    },
 ];
 
 /// Finds a bench by name.

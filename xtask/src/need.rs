@@ -12,6 +12,8 @@ pub(crate) enum Need {
     Nextest,
     /// Postgres server programs, for a server of the tests' own.
     Postgres,
+    /// A NATS server, for the bus between nodes.
+    Nats,
     /// A browser and its driver.
     Chromium,
     /// Node and npm.
@@ -28,6 +30,7 @@ impl Need {
         match self {
             Need::Nextest => "cargo-nextest".into(),
             Need::Postgres => "postgresql (initdb, postgres)".into(),
+            Need::Nats => "nats-server".into(),
             Need::Chromium => "chromium and chromedriver".into(),
             Need::Node => "node and npm".into(),
             Need::Python { install, .. } => format!("Python package {install}"),
@@ -46,6 +49,7 @@ impl Need {
         match self {
             Need::Nextest => all(&["cargo-nextest"]),
             Need::Postgres => all(&["initdb", "postgres"]),
+            Need::Nats => all(&["nats-server"]),
             Need::Chromium => all(&["chromium", "chromedriver"]),
             Need::Node => all(&["node", "npm"]),
             Need::Python { import, .. } => {
@@ -73,6 +77,7 @@ impl<'a> Installer<'a> {
         match need {
             Need::Nextest => self.step(self.place.cargo().args(["install", "--locked", "cargo-nextest"])),
             Need::Postgres => self.apt(&["postgresql"]),
+            Need::Nats => self.apt(&["nats-server"]),
             Need::Chromium => self.apt(&["chromium", "chromium-driver"]),
             Need::Node => self.apt(&["nodejs", "npm"]),
             Need::Python { install, .. } => self.pip(install),

@@ -139,7 +139,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part {
         name: "server",
         about: "the reference server, its routes, the trial mode; benches and examples",
-        needs: &[Need::Nextest, Need::Postgres],
+        needs: &[Need::Nextest, Need::Postgres, Need::Nats],
         steps: &[Step::Tests(Tests::Of(&["autocall-server", "autocall-benches", "autocall-examples"]))],
         empty: None,
     },

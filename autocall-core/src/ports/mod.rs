@@ -3,6 +3,7 @@
 //!
 //! Port modules know machine types; machines know nothing of ports.
 
+mod bus;
 pub mod catalog;
 mod changes;
 mod clock;
@@ -12,6 +13,7 @@ mod rates;
 mod store;
 mod telephony;
 
+pub use bus::{Bus, BusError, Ear, WORD_BYTES_MAX, carriable};
 pub use changes::{Changes, Check, Committed, Disposed, LeadCounts, Listing, Put, RowKey, Tally};
 pub use clock::{Clock, Ids, ManualClock, SystemClock};
 pub use guard::{CallerIdGuard, DialsGuard, Guard, GuardKey, GuardValue, NumberGuard, PersonGuard};

@@ -4,6 +4,8 @@
 //! behind is not waited for: it gets a fresh snapshot.
 
 pub mod hub;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod socket;
 pub mod stream;
 pub mod watch;

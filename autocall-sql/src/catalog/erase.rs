@@ -1,13 +1,14 @@
 //! Erasing a person: what named them goes, figures stay, and so does the duty not to call.
 
 use super::invalid;
+use super::keep::write_entry;
 use crate::commit::uuids;
 use crate::db::{Backend, Conn, PutRow, Scope, SqlError, Value};
 use crate::keys::SqlStore;
 use crate::seal::{Field, TenantKeys};
 use crate::tables::{self, CALLS_DONE, LEAD_COLUMNS, LEAD_JOIN};
 use autocall_core::lead::Lead;
-use autocall_core::ports::catalog::{CatalogError, ErasedPerson, Erasure, Keep, Kept, Subject};
+use autocall_core::ports::catalog::{AuditEntry, CatalogError, ErasedPerson, Erasure, Keep, Kept, Subject};
 use autocall_core::ports::{GuardKey, LeadCounts, Versioned};
 use autocall_core::{Phone, TenantId, Timestamp};
 use base64::Engine as _;
@@ -148,7 +149,7 @@ impl<B: Backend> SqlStore<B> {
     pub(crate) async fn erase_person(&self, tenant: TenantId, e: &Erasure) -> Result<ErasedPerson, CatalogError> {
         let keys = self.keys(tenant).await?;
         let whom = self.whom(&keys, tenant, &e.subject)?;
-        self.erase_whom(tenant, &keys, whom, &e.keeps, e.at, true).await
+        self.erase_whom(tenant, &keys, whom, &e.keeps, e.at, Some(&e.actor)).await
     }
 
     pub(crate) async fn replay(
@@ -161,9 +162,10 @@ impl<B: Backend> SqlStore<B> {
         let token: Token = serde_json::from_slice(&bytes).map_err(|_| invalid("not an erasure's token"))?;
         let keys = self.keys(tenant).await?;
         let whom = Whom { numbers: unpack(&token.numbers)?, externals: unpack(&token.externals)?, lead: None };
-        self.erase_whom(tenant, &keys, whom, &token.keeps, at, false).await
+        self.erase_whom(tenant, &keys, whom, &token.keeps, at, None).await
     }
 
+    /// `actor` is whoever asks; absent where an erasure is replayed.
     async fn erase_whom(
         &self,
         tenant: TenantId,
@@ -171,11 +173,11 @@ impl<B: Backend> SqlStore<B> {
         mut whom: Whom,
         keeps: &[Keep],
         at: Timestamp,
-        first: bool,
+        actor: Option<&Arc<str>>,
     ) -> Result<ErasedPerson, CatalogError> {
         let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
         let leads = self.leads_of(&mut *tx, keys, tenant, &whom).await?;
-        if first && leads.is_empty() && whom.numbers.is_empty() {
+        if actor.is_some() && leads.is_empty() && whom.numbers.is_empty() {
             return Err(CatalogError::NotFound);
         }
         let phones: BTreeSet<Phone> = leads.iter().flat_map(|l| &l.row.numbers).map(|n| n.phone).collect();
@@ -198,15 +200,18 @@ impl<B: Backend> SqlStore<B> {
         }
         suppress_hashes(&mut *tx, tenant, &whom.numbers, at).await?;
         done.suppressed = whom.numbers.len() as u64;
-        self.bump(&mut *tx, keys, tenant, &phones.iter().map(|&p| GuardKey::Number(p)).collect()).await?;
+        self.bump(&mut *tx, keys, tenant, &phones.iter().map(|&p| GuardKey::Number(p)).collect(), &[], at).await?;
         remove_leads(&mut *tx, tenant, &leads).await?;
         done.leads = leads.len() as u64;
         let token = Token { numbers: pack(&whom.numbers), externals: pack(&whom.externals), keeps: keeps.to_vec() };
         done.token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default());
-        if first {
+        if let Some(actor) = actor {
             let sql = "INSERT INTO erasures (tenant, n, at, token) SELECT $1, COALESCE(MAX(n), 0) + 1, $2, $3 \
                        FROM erasures WHERE tenant = $1";
             tx.run(sql, &[tenant.into(), at.into(), done.token.clone().into()]).await?;
+            let detail = serde_json::json!({ "leads": done.leads, "calls": done.calls, "kept": done.kept });
+            let (actor, action, object) = (actor.clone(), "person.erase".into(), "person".into());
+            write_entry(&mut *tx, &AuditEntry { tenant, n: 0, at, actor, action, object, detail }).await?;
         }
         tx.commit().await?;
         Ok(done)
@@ -277,7 +282,7 @@ async fn erase_call(
     if let Some(row) = tx.row(sql, &args).await? {
         let mut record = tables::record_from(keys, &row, 0)?;
         (record.to, record.provider, record.evidence) = (NOBODY, None, None);
-        let sealed = keys.seal("records", key.as_bytes(), &serde_json::to_vec(&record).unwrap_or_default());
+        let sealed = keys.seal("records", key.as_bytes(), &tables::stamped(&record));
         let sql = "UPDATE records SET sealed = $3, key_no = $4, to_bx = NULL WHERE tenant = $1 AND call = $2";
         tx.run(sql, &[tenant.into(), key.into(), sealed.into(), keys.active().into()]).await?;
     }

@@ -2,10 +2,13 @@
 
 use super::{BATCH_MAX, invalid};
 use crate::commit::uuids;
-use crate::db::{Backend, Conn, Scope, SqlError, Value};
+use crate::db::{Backend, Conn, PutRow, Scope, SqlError, Value};
 use crate::keys::SqlStore;
+use crate::seal::TenantKeys;
 use crate::tables::{self, LEAD_NUMBERS, LEADS, QUEUE};
+use crate::turns::heavy;
 use autocall_core::import::{Reason, Rejection, redact};
+use autocall_core::lead::Lead;
 use autocall_core::ports::LeadCounts;
 use autocall_core::ports::catalog::{Added, CatalogError, ImportStep, LeadBatch};
 use autocall_core::{CampaignId, Id, TenantId};
@@ -15,10 +18,11 @@ impl<B: Backend> SqlStore<B> {
     pub(crate) async fn add_batch(&self, batch: &LeadBatch) -> Result<Vec<Added>, CatalogError> {
         check(batch)?;
         let tenant = batch.campaign.tenant();
+        let place = self.inner.turns.join(batch.campaign).await;
         let keys = self.keys(tenant).await?;
-        // Sealing and hashing happen before the transaction: they hold no lock.
-        let numbers: Vec<Vec<u8>> =
-            batch.leads.iter().map(|l| l.numbers.first().map(|n| keys.number(n.phone)).unwrap_or_default()).collect();
+        // Sealing and hashing happen before the transaction, and before the turn: they hold no lock.
+        let rows = heavy(|| seal(&keys, batch));
+        let _turn = place.come().await;
         let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
         // One import batch of a campaign at a time, so that two files cannot add one number twice.
         // Dials do not lock this row.
@@ -30,19 +34,20 @@ impl<B: Backend> SqlStore<B> {
             return Ok(vec![Added::Again; batch.leads.len()]);
         }
         let there = self.there(&mut *tx, tenant, batch).await?;
+        let numbers: Vec<Vec<u8>> = rows.iter().map(|r| r.number.clone()).collect();
         let mut known = self.known_in(&mut *tx, batch.campaign, &numbers).await?;
         let mut added = Vec::with_capacity(batch.leads.len());
         let (mut people, mut others, mut queue) = (Vec::new(), Vec::new(), Vec::new());
         let mut counts = LeadCounts::default();
-        for (lead, number) in batch.leads.iter().zip(numbers) {
+        for (lead, rows) in batch.leads.iter().zip(rows) {
             added.push(if there.contains(&lead.id.key()) {
                 Added::Again
-            } else if !known.insert(number) {
+            } else if !known.insert(rows.number) {
                 Added::Duplicate
             } else {
-                people.push(tables::lead_row(&keys, lead, batch.at));
-                others.extend(tables::lead_number_rows(&keys, lead));
-                queue.push(tables::queue_row(lead, tables::lead_print(&keys, lead), batch.at, (0, 1)));
+                people.push(rows.person);
+                others.extend(rows.others);
+                queue.push(rows.queue);
                 counts.add(&LeadCounts::of(lead), 1);
                 Added::New
             });
@@ -141,13 +146,31 @@ impl<B: Backend> SqlStore<B> {
         let total = tx.row(sql, &args).await?.map_or(Ok(0), |r| r.count(0))?;
         let first = total.saturating_sub(rejections.len() as u64);
         let table = &REJECTIONS;
-        let rows = rejections.iter().zip(first + 1..).map(|(r, n)| crate::db::PutRow {
+        let rows = rejections.iter().zip(first + 1..).map(|(r, n)| PutRow {
             values: vec![tenant.into(), step.import.key().into(), n.into(), Value::Json(serde_json::to_string(r).ok())],
             version: (0, 0),
         });
         let rows: Vec<_> = rows.collect();
         if rows.is_empty() { Ok(()) } else { tx.put(table, rows).await }
     }
+}
+
+/// A lead's rows, sealed.
+struct Rows {
+    number: Vec<u8>,
+    person: PutRow,
+    others: Vec<PutRow>,
+    queue: PutRow,
+}
+
+fn seal(keys: &TenantKeys, batch: &LeadBatch) -> Vec<Rows> {
+    let rows = |lead: &Lead| Rows {
+        number: lead.numbers.first().map(|n| keys.number(n.phone)).unwrap_or_default(),
+        person: tables::lead_row(keys, lead, batch.at),
+        others: tables::lead_number_rows(keys, lead),
+        queue: tables::queue_row(lead, tables::lead_print(keys, lead), batch.at, (0, 1)),
+    };
+    batch.leads.iter().map(rows).collect()
 }
 
 /// What an import refused; redacted before it gets here.

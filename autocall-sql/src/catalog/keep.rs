@@ -1,7 +1,7 @@
 //! Tenants and the audit log.
 
 use super::{Where, after_number, invalid, one_more, page_of};
-use crate::db::{Backend, Row, Scope, SqlError, Value};
+use crate::db::{Backend, Conn, Row, Scope, SqlError, Value};
 use crate::keys::SqlStore;
 use async_trait::async_trait;
 use autocall_core::TenantId;
@@ -63,29 +63,34 @@ pub(crate) fn entry_from(tenant: TenantId, r: &Row) -> Result<AuditEntry, SqlErr
     })
 }
 
+/// Appends an entry; its number is the next one.
+pub(crate) async fn write_entry(tx: &mut dyn Conn, e: &AuditEntry) -> Result<(), SqlError> {
+    let sql = "UPDATE tenant_marks SET audit = audit + 1 WHERE tenant = $1 RETURNING audit";
+    let row = tx.row(sql, &[e.tenant.into()]).await?;
+    let n = row.ok_or_else(|| SqlError::Missing("tenant".into()))?.int(0)?;
+    let sql = "INSERT INTO audit_log (tenant, n, at, actor, action, object, detail) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let args = [
+        e.tenant.into(),
+        n.into(),
+        e.at.into(),
+        (&*e.actor).into(),
+        (&*e.action).into(),
+        (&*e.object).into(),
+        Value::Json(Some(e.detail.to_string())),
+    ];
+    tx.run(sql, &args).await.map(drop)
+}
+
 #[async_trait]
 impl<B: Backend> Audits for SqlStore<B> {
     async fn audit(&self, e: &AuditEntry) -> Result<(), CatalogError> {
-        let detail = e.detail.to_string();
-        if detail.len() > 64 << 10 {
+        if e.detail.to_string().len() > 64 << 10 {
             return Err(invalid("an audit entry's detail has at most 64 KiB"));
         }
         self.keys(e.tenant).await?;
         let mut tx = self.inner.db.write(Scope::Tenant(e.tenant)).await?;
-        let sql = "UPDATE tenant_marks SET audit = audit + 1 WHERE tenant = $1 RETURNING audit";
-        let n = tx.row(sql, &[e.tenant.into()]).await?.ok_or(CatalogError::NotFound)?.int(0)?;
-        let sql = "INSERT INTO audit_log (tenant, n, at, actor, action, object, detail) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let args = [
-            e.tenant.into(),
-            n.into(),
-            e.at.into(),
-            (&*e.actor).into(),
-            (&*e.action).into(),
-            (&*e.object).into(),
-            Value::Json(Some(detail)),
-        ];
-        tx.run(sql, &args).await?;
+        write_entry(&mut *tx, e).await?;
         Ok(tx.commit().await?)
     }
 

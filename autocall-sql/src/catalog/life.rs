@@ -1,8 +1,8 @@
 //! The life of data: retention, export, keys.
 
-use super::{Where, after_key, after_number, invalid, one_more, page_of};
+use super::{Where, after_key, after_number, one_more, page_of};
 use crate::commit::uuids;
-use crate::db::{Backend, Conn, Row, Scope, SqlError, Value};
+use crate::db::{Backend, Conn, Row, Scope, SqlError};
 use crate::keys::{KEY_REST_MS, SqlStore};
 use crate::seal::{TenantKeys, fresh_secret};
 use crate::tables::{self, LEAD_COLUMNS, LEAD_JOIN};
@@ -14,18 +14,6 @@ use autocall_core::ports::catalog::{
 use autocall_core::{Millis, TenantId, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
-
-/// Tables that are sealed: the table, its key, the place that its seal names, the key's type.
-const SEALED: [(&str, &str, &str); 8] = [
-    ("leads", "id", "leads"),
-    ("calls_live", "id", "calls"),
-    ("calls_done", "id", "calls"),
-    ("records", "call", "records"),
-    ("agents", "id", "agents"),
-    ("campaigns", "id", "campaigns"),
-    ("imports", "id", "imports"),
-    ("kept", "id", "kept"),
-];
 
 fn value<T: serde::Serialize>(row: &T) -> serde_json::Value {
     serde_json::to_value(row).unwrap_or_default()
@@ -166,20 +154,7 @@ impl<B: Backend> Lifecycle for SqlStore<B> {
     }
 
     async fn erase(&self, tenant: TenantId, erasure: &Erasure) -> Result<ErasedPerson, CatalogError> {
-        let erased = self.erase_person(tenant, erasure).await?;
-        let detail = json!({ "leads": erased.leads, "calls": erased.calls, "kept": erased.kept });
-        let (actor, action) = (erasure.actor.clone(), "person.erase".into());
-        let entry = autocall_core::ports::catalog::AuditEntry {
-            tenant,
-            n: 0,
-            at: erasure.at,
-            actor,
-            action,
-            object: "person".into(),
-            detail,
-        };
-        self.audit(&entry).await?;
-        Ok(erased)
+        self.erase_person(tenant, erasure).await
     }
 
     async fn erasures(&self, tenant: TenantId, page: &PageAsk) -> Result<Page<String>, CatalogError> {
@@ -240,38 +215,6 @@ impl<B: Backend> Lifecycle for SqlStore<B> {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Option<Cursor>, CatalogError> {
-        let keys = self.keys(tenant).await?;
-        let bad = || invalid("the cursor is not one of this listing");
-        let (mut at, mut key) = match &after {
-            None => (0, Uuid::nil()),
-            Some(c) => {
-                let (table, key) = c.0.split_once('.').ok_or_else(bad)?;
-                (table.parse::<usize>().map_err(|_| bad())?, Uuid::try_parse(key).map_err(|_| bad())?)
-            }
-        };
-        while let Some((table, column, place)) = SEALED.get(at) {
-            let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
-            let sql = format!(
-                "SELECT {column}, sealed FROM {table} WHERE tenant = $1 AND {column} > $2 AND key_no <> $3 \
-                 ORDER BY {column} LIMIT $4{}",
-                self.dialect().lock()
-            );
-            let args = [tenant.into(), key.into(), keys.active().into(), limit.clamp(1, 10_000).into()];
-            let rows = tx.rows(&sql, &args).await?;
-            for row in &rows {
-                key = row.uuid(0)?;
-                let plain = keys.open(place, key.as_bytes(), row.blob(1)?)?;
-                let sealed = keys.seal(place, key.as_bytes(), &plain);
-                let sql = format!("UPDATE {table} SET sealed = $3, key_no = $4 WHERE tenant = $1 AND {column} = $2");
-                let args: [Value; 4] = [tenant.into(), key.into(), sealed.into(), keys.active().into()];
-                tx.run(&sql, &args).await?;
-            }
-            tx.commit().await?;
-            if !rows.is_empty() {
-                return Ok(Some(Cursor(format!("{at}.{}", key.simple()))));
-            }
-            (at, key) = (at + 1, Uuid::nil());
-        }
-        Ok(None)
+        self.reseal_some(tenant, after, limit.clamp(1, 10_000)).await
     }
 }

@@ -1,44 +1,131 @@
 //! Do-not-call upkeep.
 
 use super::{BATCH_MAX, Where, invalid, one_more, page_of};
-use crate::commit::list_number;
+use crate::commit::{TRIES, list_number};
 use crate::db::{Backend, Conn, Row, Scope, SqlError, Value};
+use crate::fold::Present;
 use crate::keys::SqlStore;
 use crate::seal::TenantKeys;
-use crate::tables;
+use crate::tables::{self, GUARDS};
 use async_trait::async_trait;
 use autocall_core::ports::catalog::{
     CatalogError, Cursor, Page, PageAsk, SuppressTarget, Suppressed, Suppression, SuppressionBook, SuppressionItem,
 };
-use autocall_core::ports::{Guard, GuardKey, GuardValue, Lists};
-use autocall_core::{CampaignId, Id, Phone, TenantId, Timestamp};
-use std::collections::BTreeSet;
+use autocall_core::ports::{Guard, GuardKey, GuardValue, Listing, Lists};
+use autocall_core::{CallId, CampaignId, Id, Phone, TenantId, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 impl<B: Backend> SqlStore<B> {
-    /// Advances guards, makes those that are not there, and returns the calls that live on them.
+    /// Advances guards, and makes those that are not there. `listings` mark the numbers' guards.
+    /// Returns the calls that live on listed numbers and must end; they are due at once.
+    ///
+    /// Guards are locked in the order in which commits lock them.
     pub(crate) async fn bump(
         &self,
         tx: &mut dyn Conn,
         keys: &TenantKeys,
         tenant: TenantId,
         wanted: &BTreeSet<GuardKey>,
-    ) -> Result<Vec<autocall_core::CallId>, SqlError> {
-        let mut live = Vec::new();
+        listings: &[Listing],
+        at: Timestamp,
+    ) -> Result<Vec<CallId>, SqlError> {
+        let mut present = Present::default();
+        self.load_guards(tx, keys, tenant, wanted, &mut present).await?;
+        let live = present.guards.values().filter_map(|(_, value)| match value {
+            GuardValue::Number(number) => number.live,
+            _ => None,
+        });
+        let campaigns = self.campaigns_of(tx, tenant, live.collect()).await?;
+        let mut guards: BTreeMap<&GuardKey, Guard> = BTreeMap::new();
         for key in wanted {
-            let (kind, bytes) = tables::guard_key(keys, key);
-            let value = Guard::fresh(tenant, key.clone()).value;
-            let sql = "INSERT INTO guards (tenant, kind, key, version, value) VALUES ($1, $2, $3, 1, $4) \
-                       ON CONFLICT (tenant, kind, key) DO UPDATE SET version = guards.version + 1 RETURNING value";
-            let args = [tenant.into(), kind.into(), bytes.into(), Value::Json(serde_json::to_string(&value).ok())];
-            if let Some(row) = tx.row(sql, &args).await?
-                && let GuardValue::Number(number) = row.json(0)?
-            {
-                live.extend(number.live);
+            let mut guard = Guard::fresh(tenant, key.clone());
+            if let Some((version, value)) = present.guards.remove(key) {
+                (guard.version, guard.value) = (version, value);
+            }
+            guards.insert(key, guard);
+        }
+        let mut stop = BTreeSet::new();
+        for listing in listings {
+            if let Some(guard) = guards.get_mut(&GuardKey::Number(listing.phone)) {
+                stop.extend(listing.mark(guard, |call| campaigns.get(&call).copied()));
             }
         }
-        Ok(live)
+        let row = |g: &Guard| tables::guard_row(keys, tenant, &g.key, &g.value, (g.version, g.version + 1));
+        let rows: Vec<_> = guards.values().map(row).collect();
+        if !rows.is_empty() {
+            tx.put(&GUARDS, rows).await?;
+        }
+        if !stop.is_empty() {
+            self.inner.db.will_wake(tenant, at.ms()).await?;
+            self.look_soon(tx, tenant, stop.iter().map(|call| (*call, at))).await?;
+        }
+        Ok(stop.into_iter().collect())
     }
+
+    async fn suppress_once(
+        &self,
+        tenant: TenantId,
+        entries: &[Suppression],
+        at: Timestamp,
+    ) -> Result<Suppressed, SqlError> {
+        let keys = self.keys(tenant).await?;
+        let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
+        let (mut done, mut guards, mut listings) = (Suppressed::default(), BTreeSet::new(), Vec::new());
+        for e in entries {
+            let new = match &e.target {
+                SuppressTarget::Number(phone) => {
+                    guards.insert(GuardKey::Number(*phone));
+                    listings.push(Listing {
+                        phone: *phone,
+                        campaign: e.campaign,
+                        reason: e.reason.clone(),
+                        source: e.source.clone(),
+                        until: e.until,
+                    });
+                    continue;
+                }
+                SuppressTarget::Prefix(prefix) => {
+                    guards.insert(GuardKey::Epoch);
+                    list_prefix(&mut *tx, tenant, prefix, e, at).await?
+                }
+            };
+            done.added += u32::from(new);
+        }
+        // Guards first, as commits do it.
+        done.live = self.bump(&mut *tx, &keys, tenant, &guards, &listings, at).await?;
+        for listing in &listings {
+            let campaign = listing.campaign.map_or(Uuid::nil(), |c| c.key());
+            let until = listing.until.unwrap_or(Timestamp::NEVER);
+            let texts = (&*listing.reason, &*listing.source);
+            let new = list_number(&mut *tx, &keys, tenant, listing.phone, campaign, texts, until, at).await?;
+            done.added += u32::from(new);
+        }
+        tx.commit().await?;
+        Ok(done)
+    }
+}
+
+/// Puts a prefix on the list. Whether it is new.
+async fn list_prefix(
+    tx: &mut dyn Conn,
+    tenant: TenantId,
+    prefix: &str,
+    e: &Suppression,
+    at: Timestamp,
+) -> Result<bool, SqlError> {
+    let sql = "INSERT INTO dnc_prefixes (tenant, prefix, campaign, reason, source, until, added_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, prefix, campaign) DO NOTHING";
+    let args = [
+        tenant.into(),
+        prefix.into(),
+        e.campaign.map_or(Uuid::nil(), |c| c.key()).into(),
+        (&*e.reason).into(),
+        (&*e.source).into(),
+        e.until.unwrap_or(Timestamp::NEVER).into(),
+        at.into(),
+    ];
+    Ok(tx.run(sql, &args).await? == 1)
 }
 
 fn prefix_is_valid(prefix: &str) -> bool {
@@ -59,36 +146,18 @@ impl<B: Backend> SuppressionBook for SqlStore<B> {
         if entries.iter().any(|e| e.campaign.is_some_and(|c| c.tenant() != tenant)) {
             return Err(CatalogError::NotFound);
         }
-        let keys = self.keys(tenant).await?;
-        let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
-        let (mut done, mut guards) = (Suppressed::default(), BTreeSet::new());
-        for e in entries {
-            let until = e.until.unwrap_or(Timestamp::NEVER);
-            let campaign = e.campaign.map_or(Uuid::nil(), |c| c.key());
-            let new = match &e.target {
-                SuppressTarget::Number(phone) => {
-                    guards.insert(GuardKey::Number(*phone));
-                    list_number(&mut *tx, &keys, tenant, *phone, campaign, (&e.reason, &e.source), until, at).await?
-                }
-                SuppressTarget::Prefix(prefix) => {
-                    if !prefix_is_valid(prefix) {
-                        return Err(invalid("a prefix is 1 to 15 digits, country code first, without the plus sign"));
-                    }
-                    guards.insert(GuardKey::Epoch);
-                    let sql = "INSERT INTO dnc_prefixes (tenant, prefix, campaign, reason, source, until, added_at) \
-                               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, prefix, campaign) DO NOTHING";
-                    let texts = [(&**prefix).into(), campaign.into(), (&*e.reason).into(), (&*e.source).into()];
-                    let mut args: Vec<Value> = vec![tenant.into()];
-                    args.extend(texts);
-                    args.extend([until.into(), at.into()]);
-                    tx.run(sql, &args).await? == 1
-                }
-            };
-            done.added += u32::from(new);
+        let bad = |e: &Suppression| matches!(&e.target, SuppressTarget::Prefix(p) if !prefix_is_valid(p));
+        if entries.iter().any(bad) {
+            return Err(invalid("a prefix is 1 to 15 digits, country code first, without the plus sign"));
         }
-        done.live = self.bump(&mut *tx, &keys, tenant, &guards).await?;
-        tx.commit().await?;
-        Ok(done)
+        for _ in 0..TRIES {
+            match self.suppress_once(tenant, entries, at).await {
+                // A dial was committed at the same time: mark what it left.
+                Err(SqlError::Clash(_)) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(CatalogError::Changed)
     }
 
     async fn unsuppress(
@@ -96,7 +165,7 @@ impl<B: Backend> SuppressionBook for SqlStore<B> {
         tenant: TenantId,
         target: &SuppressTarget,
         campaign: Option<CampaignId>,
-        _at: Timestamp,
+        at: Timestamp,
     ) -> Result<(), CatalogError> {
         let keys = self.keys(tenant).await?;
         let campaign: Value = campaign.map_or(Uuid::nil(), |c| c.key()).into();
@@ -115,7 +184,7 @@ impl<B: Backend> SuppressionBook for SqlStore<B> {
         if n == 0 {
             return Err(CatalogError::NotFound);
         }
-        self.bump(&mut *tx, &keys, tenant, &BTreeSet::from([guard])).await?;
+        self.bump(&mut *tx, &keys, tenant, &BTreeSet::from([guard]), &[], at).await?;
         Ok(tx.commit().await?)
     }
 

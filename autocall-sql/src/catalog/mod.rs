@@ -9,6 +9,7 @@ mod keep;
 mod life;
 mod lists;
 mod report;
+pub(crate) mod reseal;
 mod work;
 
 use crate::db::{SqlError, Value};

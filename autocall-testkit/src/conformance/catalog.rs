@@ -5,7 +5,7 @@ use autocall_core::call::Stage;
 use autocall_core::id::Id;
 use autocall_core::outcome::Outcome;
 use autocall_core::ports::catalog::*;
-use autocall_core::ports::{Disposed, GuardKey, Put, Store};
+use autocall_core::ports::{Disposed, Due, Guard, GuardKey, GuardValue, NumberGuard, Put, Store};
 use autocall_core::{Millis, Private, TenantId, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -232,6 +232,24 @@ pub async fn suppressions_stop_candidates<S: Store + Catalog>(store: &S) {
         page.items.iter().map(|i| i.target.clone()).collect::<Vec<_>>(),
         [Some(SuppressTarget::Number(phone(1)))]
     );
+}
+
+/// A number that is listed while a call to it lives: the call is named, marked and due at once.
+pub async fn suppressing_ends_the_call_that_lives<S: Store + Catalog>(store: &S) {
+    let t = TenantId(61);
+    let leads = seed(store, t, 1).await;
+    let (live, mut c) = dial(&leads[0], 1, 1);
+    let guard = NumberGuard { live: Some(live.id), ..NumberGuard::default() };
+    c.guards.push(new(Guard { value: GuardValue::Number(guard), ..Guard::fresh(t, GuardKey::Number(phone(0))) }));
+    commit(store, &c).await;
+    let other = Suppression { campaign: Some(campaign_id(t, 2)), ..number(0) };
+    assert_eq!(store.suppress(t, &[other], NOW).await.expect("listed").live, [], "another campaign's list");
+    let done = store.suppress(t, &[number(0), number(1)], NOW).await.expect("listed");
+    assert_eq!((done.added, done.live), (2, vec![live.id]));
+    let snapshot = store.call(live.id).await.expect("there");
+    assert!(matches!(&snapshot.guards[0].value, GuardValue::Number(n) if n.stop == Some(live.id)), "marked");
+    let due = store.due(NOW, NOW + Millis::from_secs(60), 1000).await.expect("due");
+    assert!(due.contains(&Due::Call(live.id)), "due at once");
 }
 
 /// A prefix covers its numbers and advances the tenant's epoch.

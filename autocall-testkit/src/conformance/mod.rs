@@ -56,7 +56,7 @@ macro_rules! store_laws {
             candidates_come_in_order_and_no_more_than_asked, candidates_bring_guards_and_lists,
             what_is_due_is_hidden_until_its_time, wakes_carry_no_version, tallies_commute,
             one_record_per_call, listing_advances_the_guard_and_names_the_live_call,
-            a_campaign_view_counts, an_agents_view_finds_who_waits, tenants_never_meet,
+            a_listing_ends_only_the_calls_it_covers, a_campaign_view_counts, an_agents_view_finds_who_waits, tenants_never_meet,
             anothers_row_is_refused, personal_data_comes_back_whole);
         $crate::store_laws!(@ $make, races:
             one_of_many_wins_a_version, unrelated_commits_all_succeed, a_new_row_is_made_once, a_new_guard_is_made_once,
@@ -83,7 +83,7 @@ macro_rules! catalog_laws {
         $crate::store_laws!(@ $make, catalog:
             leads_are_added_once, leads_are_found_by_what_is_declared, pages_cover_everything_once,
             imports_resume_where_they_stopped, calls_and_details_are_listed, the_feed_has_no_gap_and_no_duplicate,
-            suppressions_stop_candidates, prefixes_move_the_epoch, reports_add_up, documents_and_audio_keep_their_versions,
+            suppressions_stop_candidates, suppressing_ends_the_call_that_lives, prefixes_move_the_epoch, reports_add_up, documents_and_audio_keep_their_versions,
             the_audit_log_only_grows, retention_sweeps_and_spares, a_person_can_be_exported_and_erased,
             erasures_replay, what_must_be_kept_is_kept_and_then_goes, agents_and_pools_are_kept, keys_rotate,
             the_directory_finds_before_the_tenant_is_known, no_catalog_method_crosses_tenants);
