@@ -162,14 +162,19 @@ impl<B: Backend> SqlStore<B> {
                 present.agents.insert(Id::new(tenant, row.uuid(0)?), row.count(1)?);
             }
         }
-        if !names.campaigns.is_empty() {
-            let any = dialect.any("id", 2, "uuid");
-            let sql = format!("SELECT id, version FROM campaigns WHERE tenant = $1 AND {any} ORDER BY id{lock}");
-            for row in tx.rows(&sql, &[tenant.into(), uuids(names.campaigns.iter().map(|i| i.key()))]).await? {
-                present.campaigns.insert(Id::new(tenant, row.uuid(0)?), row.count(1)?);
+        // What is only checked is locked against change alone: nodes that check the same row side by
+        // side do not wait for each other.
+        for (campaigns, lock) in [(&names.campaigns, lock), (&names.checked_campaigns, dialect.lock_share())] {
+            if !campaigns.is_empty() {
+                let any = dialect.any("id", 2, "uuid");
+                let sql = format!("SELECT id, version FROM campaigns WHERE tenant = $1 AND {any} ORDER BY id{lock}");
+                for row in tx.rows(&sql, &[tenant.into(), uuids(campaigns.iter().map(|i| i.key()))]).await? {
+                    present.campaigns.insert(Id::new(tenant, row.uuid(0)?), row.count(1)?);
+                }
             }
         }
-        self.load_guards(tx, keys, tenant, &names.guards, &mut present).await?;
+        self.load_guards(tx, keys, tenant, &names.guards, lock, &mut present).await?;
+        self.load_guards(tx, keys, tenant, &names.checked_guards, dialect.lock_share(), &mut present).await?;
         if names.lists {
             self.load_campaigns_of(tx, tenant, &mut present).await?;
         }
@@ -189,6 +194,7 @@ impl<B: Backend> SqlStore<B> {
         keys: &TenantKeys,
         tenant: TenantId,
         names: &BTreeSet<GuardKey>,
+        lock: &str,
         present: &mut Present,
     ) -> Result<(), SqlError> {
         if names.is_empty() {
@@ -199,10 +205,10 @@ impl<B: Backend> SqlStore<B> {
         let distinct: BTreeSet<&Vec<u8>> = by_key.keys().map(|(_, key)| key).collect();
         let dialect = self.inner.db.dialect();
         let any = dialect.any("key", 2, "bytea");
+        let kinds = tables::kinds(by_key.keys());
         let sql = format!(
-            "SELECT kind, key, version, value FROM guards WHERE tenant = $1 AND kind BETWEEN 1 AND 6 AND {any} \
-             ORDER BY kind, key{}",
-            dialect.lock()
+            "SELECT kind, key, version, value FROM guards WHERE tenant = $1 AND kind IN ({kinds}) AND {any} \
+             ORDER BY kind, key{lock}"
         );
         let list = Value::Blobs(distinct.into_iter().map(|k| Some(k.clone())).collect());
         for row in tx.rows(&sql, &[tenant.into(), list]).await? {
@@ -255,8 +261,15 @@ impl<B: Backend> SqlStore<B> {
         for (call, at) in calls {
             by_time.entry(at).or_default().push(Some(call.key()));
         }
-        let any = self.inner.db.dialect().any("id", 3, "uuid");
-        let sql = format!("UPDATE calls_live SET due_at = $2 WHERE tenant = $1 AND {any}");
+        // Commits lock calls before guards, so nobody may wait for a call here; whoever holds one is
+        // at work on it.
+        let dialect = self.inner.db.dialect();
+        let sql = format!(
+            "UPDATE calls_live SET due_at = $2 WHERE tenant = $1 AND id IN \
+             (SELECT id FROM calls_live WHERE tenant = $1 AND {}{})",
+            dialect.any("id", 3, "uuid"),
+            dialect.lock_skip()
+        );
         for (at, calls) in by_time {
             tx.run(&sql, &[tenant.into(), at.into(), Value::Uuids(calls)]).await?;
         }

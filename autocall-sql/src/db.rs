@@ -219,6 +219,28 @@ impl Dialect {
             Dialect::Sqlite => "",
         }
     }
+    /// Locks the rows of a SELECT against change, and lets others do the same.
+    pub fn lock_share(self) -> &'static str {
+        match self {
+            Dialect::Postgres => " FOR SHARE",
+            Dialect::Sqlite => "",
+        }
+    }
+    /// Locks the rows of a table `q` in a join.
+    pub fn lock_q(self) -> &'static str {
+        match self {
+            Dialect::Postgres => " FOR NO KEY UPDATE OF q",
+            Dialect::Sqlite => "",
+        }
+    }
+    /// A query that waits until nobody else has passed it with the same number, and holds it until
+    /// the transaction ends; `None` where writers take turns anyway.
+    pub fn turnstile(self) -> Option<&'static str> {
+        match self {
+            Dialect::Postgres => Some("SELECT 1 WHERE pg_advisory_xact_lock($1) IS NOT NULL"),
+            Dialect::Sqlite => None,
+        }
+    }
     /// The same, skipping rows that somebody else holds.
     pub fn lock_skip(self) -> &'static str {
         match self {
@@ -308,6 +330,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Before a commit that sets something due at `at`: makes sure that every node will look at
     /// the tenant.
     async fn will_wake(&self, tenant: TenantId, at: i64) -> Result<(), SqlError>;
+
+    /// A tenant's share was taken, and it may have more: others come first at the next look.
+    fn took(&self, _tenant: TenantId, _now: i64) {}
 
     /// After a look: when the tenant's next thing is due (`i64::MAX`: nothing is).
     async fn looked(&self, tenant: TenantId, now: i64, next: i64) -> Result<(), SqlError>;

@@ -28,20 +28,48 @@ impl<B: Backend> SqlStore<B> {
         limit: u32,
     ) -> Result<Vec<Due>, SqlError> {
         let mut all: Vec<(i64, Due)> = Vec::new();
-        for tenant in self.inner.db.due_tenants(now.ms(), TENANTS_MAX).await? {
+        let mut tenants = self.inner.db.due_tenants(now.ms(), TENANTS_MAX).await?;
+        // Everybody has a share first; what is left goes to those who have more than that.
+        while !tenants.is_empty() {
             let left = limit.saturating_sub(all.len() as u32);
-            if left == 0 {
-                break;
+            let share = left / tenants.len() as u32;
+            let (mut more, mut taken) = (Vec::new(), 0);
+            for tenant in tenants {
+                let share = share.max(1).min(left - taken);
+                if share == 0 {
+                    break;
+                }
+                let found = self.due_share(tenant, now, hidden_until, share).await?;
+                taken += found.len() as u32;
+                if found.len() as u32 == share {
+                    more.push(tenant);
+                }
+                all.extend(found);
             }
-            let next = self.next_of(tenant).await?;
-            if next > now.ms() {
-                self.inner.db.looked(tenant, now.ms(), next).await?;
-                continue;
-            }
-            all.extend(self.due_of_tenant(tenant, now, hidden_until, left).await?);
+            tenants = if taken == 0 { Vec::new() } else { more };
         }
         all.sort_unstable();
         Ok(all.into_iter().map(|(_, due)| due).collect())
+    }
+
+    /// What is due of one tenant, at most its share.
+    async fn due_share(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+        hidden_until: Timestamp,
+        share: u32,
+    ) -> Result<Vec<(i64, Due)>, SqlError> {
+        let next = self.next_of(tenant).await?;
+        if next > now.ms() {
+            self.inner.db.looked(tenant, now.ms(), next).await?;
+            return Ok(Vec::new());
+        }
+        let found = self.due_of_tenant(tenant, now, hidden_until, share).await?;
+        if found.len() as u32 == share {
+            self.inner.db.took(tenant, now.ms());
+        }
+        Ok(found)
     }
 
     /// When the tenant's next thing is due; `i64::MAX` where nothing is.

@@ -148,9 +148,9 @@ impl<B: Backend> SqlStore<B> {
             wanted.iter().map(|k| (tables::guard_key(keys, k), k)).collect();
         let distinct: BTreeSet<&Vec<u8>> = by_key.keys().map(|(_, key)| key).collect();
         let any = self.dialect().any("key", 2, "bytea");
-        let sql = format!(
-            "SELECT kind, key, version, value FROM guards WHERE tenant = $1 AND kind BETWEEN 1 AND 6 AND {any}"
-        );
+        let kinds = tables::kinds(by_key.keys());
+        let sql =
+            format!("SELECT kind, key, version, value FROM guards WHERE tenant = $1 AND kind IN ({kinds}) AND {any}");
         let list = Value::Blobs(distinct.into_iter().map(|k| Some(k.clone())).collect());
         let mut found: BTreeMap<GuardKey, Guard> =
             wanted.iter().map(|k| (k.clone(), Guard::fresh(tenant, k.clone()))).collect();
@@ -193,7 +193,7 @@ impl<B: Backend> SqlStore<B> {
             "SELECT id, version, sealed FROM agents WHERE tenant = $1 AND id = $2 AND free >= $3 AND standing >= $4";
         let mut add = |rows: Vec<Row>| -> Result<(), SqlError> {
             for row in rows {
-                let (row, version) = tables::agent_from(keys, &row, 0)?;
+                let Some((row, version)) = readable(tables::agent_from(keys, &row, 0), "an agent") else { continue };
                 agents.push(Versioned { row, version });
             }
             Ok(())
@@ -299,7 +299,7 @@ impl<B: Backend> SqlStore<B> {
         );
         let mut agents = Vec::new();
         for row in tx.rows(&sql, &[tenant.into(), pool.key().into()]).await? {
-            let (a, _) = tables::agent_from(keys, &row, 0)?;
+            let Some((a, _)) = readable(tables::agent_from(keys, &row, 0), "an agent") else { continue };
             let available = a.status == autocall_core::agent::Status::Available;
             let standing = a.is_standing();
             agents.push(AgentBrief { id: a.id, available, state: a.state, since: a.since, standing });
@@ -418,9 +418,9 @@ impl<B: Backend> SqlStore<B> {
         let mut leads = Vec::with_capacity(rows.len());
         for row in &rows {
             let (lead, version) = tables::lead_from(keys, tenant, row, 0)?;
-            let slot = row.count(12)? as usize;
+            let slot = row.count(11)? as usize;
             if let Some(slot) = smallest.get_mut(slot) {
-                slot.get_or_insert(row.int(13)?);
+                slot.get_or_insert(row.int(12)?);
             }
             leads.push(Versioned { row: lead, version });
         }
@@ -474,6 +474,11 @@ impl<B: Backend> SqlStore<B> {
 
 fn person(lead: &Lead, campaign: &Campaign) -> GuardKey {
     GuardKey::Person { person: lead.person_key, subject: campaign.settings.subject.clone() }
+}
+
+/// A row of many: one that cannot be read is passed over, and said, so that it does not stop the others.
+pub(crate) fn readable<T>(row: Result<T, SqlError>, what: &str) -> Option<T> {
+    row.inspect_err(|error| tracing::error!(%error, "{what} cannot be read and is passed over")).ok()
 }
 
 /// Ids from the first column.

@@ -29,6 +29,10 @@ pub struct Names {
     pub records: BTreeSet<CallId>,
     /// Whether numbers are listed.
     pub lists: bool,
+    /// Campaigns that are only checked: they are read, not written.
+    pub checked_campaigns: BTreeSet<CampaignId>,
+    /// Guards that are only checked.
+    pub checked_guards: BTreeSet<GuardKey>,
 }
 
 impl Names {
@@ -49,11 +53,13 @@ impl Names {
                     RowKey::Call(id) => drop(names.calls.insert(*id)),
                     RowKey::Lead(id) => drop(names.leads.insert(*id)),
                     RowKey::Agent(id) => drop(names.agents.insert(*id)),
-                    RowKey::Campaign(id) => drop(names.campaigns.insert(*id)),
-                    RowKey::Guard(key) => drop(names.guards.insert(key.clone())),
+                    RowKey::Campaign(id) => drop(names.checked_campaigns.insert(*id)),
+                    RowKey::Guard(key) => drop(names.checked_guards.insert(key.clone())),
                 }
             }
         }
+        names.checked_campaigns.retain(|id| !names.campaigns.contains(id));
+        names.checked_guards.retain(|key| !names.guards.contains(key));
         names
     }
 }

@@ -85,6 +85,9 @@ impl<B: Backend> SqlStore<B> {
             tx.commit().await?;
         }
         let keys = Arc::new(self.unwrap_keys(tenant, &rows)?);
+        if rows.iter().any(|r| r.blob(1).is_ok_and(|wrapped| !self.inner.sealing.is_current(wrapped))) {
+            self.wrap_anew(tenant).await?;
+        }
         let mut cache = self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner);
         cache.insert(tenant, (Instant::now(), keys.clone()));
         Ok(keys)
@@ -93,6 +96,26 @@ impl<B: Backend> SqlStore<B> {
     /// Forgets a tenant's keys, so that they are read again.
     pub(crate) fn forget_keys(&self, tenant: TenantId) {
         self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+    }
+
+    /// Wraps a tenant's keys with the active key-encryption key: after it has changed, and after
+    /// sealing was turned on.
+    async fn wrap_anew(&self, tenant: TenantId) -> Result<(), SqlError> {
+        let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
+        self.wrap_anew_in(&mut *tx, tenant).await?;
+        tx.commit().await
+    }
+
+    pub(crate) async fn wrap_anew_in(&self, tx: &mut dyn Conn, tenant: TenantId) -> Result<(), SqlError> {
+        for row in key_rows(tx, tenant).await? {
+            if !self.inner.sealing.is_current(row.blob(1)?) {
+                let key = self.inner.sealing.unwrap(tenant, row.int(0)?, row.blob(1)?)?;
+                let wrapped = self.inner.sealing.wrap(tenant, row.int(0)?, &key);
+                let sql = "UPDATE tenant_keys SET wrapped = $3 WHERE tenant = $1 AND number = $2";
+                tx.run(sql, &[tenant.into(), row.int(0)?.into(), wrapped.into()]).await?;
+            }
+        }
+        Ok(())
     }
 
     fn unwrap_keys(&self, tenant: TenantId, rows: &[Row]) -> Result<TenantKeys, SqlError> {
@@ -126,6 +149,14 @@ impl<B: Backend> SqlStore<B> {
         tx.run(
             "INSERT INTO tenant_marks (tenant, feed, audit) VALUES ($1, 0, 0) ON CONFLICT (tenant) DO NOTHING",
             &[tenant.into()],
+        )
+        .await?;
+        // The guard of prefixes is there from the start: a dial that only checks it must meet whoever
+        // lists the first prefix.
+        tx.run(
+            "INSERT INTO guards (tenant, kind, key, version, value) VALUES ($1, 6, $2, 1, $3) \
+             ON CONFLICT (tenant, kind, key) DO NOTHING",
+            &[tenant.into(), Vec::<u8>::new().into(), Value::Json(Some("\"version\"".into()))],
         )
         .await?;
         for number in [0i64, 1] {

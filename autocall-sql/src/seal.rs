@@ -69,6 +69,9 @@ impl Sealing {
             }
             keks.push((number, Zeroizing::new(key)));
         }
+        if keks.is_empty() {
+            return Err(BadKeys("there is none".into()));
+        }
         Ok(Sealing { keks })
     }
     /// Whether new rows are sealed.
@@ -297,7 +300,7 @@ mod tests {
         assert!(both.is_current(&both.wrap(TenantId(7), 1, &key)));
         assert!(both.unwrap(TenantId(8), 1, &wrapped).is_err(), "another tenant's");
         assert!(Sealing::with(1, [5; 32]).unwrap(TenantId(7), 1, &wrapped).is_err(), "a wrong key");
-        for bad in ["x", "1:zz", "1:AAAA", "a:b"] {
+        for bad in ["", ",", "x", "1:zz", "1:AAAA", "a:b"] {
             let error = Sealing::from_text(bad).expect_err("malformed").to_string();
             assert!(!error.contains("AAAA") && !error.contains("zz"), "{error}");
         }

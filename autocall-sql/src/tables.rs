@@ -6,13 +6,14 @@
 use crate::db::{PutRow, Row, SqlError, Table, Value, brief};
 use crate::seal::{Field, TenantKeys};
 use autocall_core::agent::{self, Agent};
-use autocall_core::call::{Call, CallPlan, Record, Stage, Verdict};
+use autocall_core::call::{Call, Record, Stage, Verdict};
 use autocall_core::campaign::Campaign;
 use autocall_core::lead::{Callback, Lead, Number, Person, State};
 use autocall_core::ports::{GuardKey, GuardValue};
-use autocall_core::{CallId, Id, LeadId, Outcome, Phone, Priority, Private, TenantId, Timestamp};
+use autocall_core::{Id, LeadId, Outcome, Phone, Priority, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -28,7 +29,7 @@ macro_rules! table {
 
 table! { /// Who: written when a person is added or edited, never by calling.
 LEADS, "leads", key 2, versioned false,
-"tenant" "bigint", "id" "uuid", "campaign" "uuid", "list" "uuid", "person_key" "bigint", "number_bx" "bytea",
+"tenant" "bigint", "id" "uuid", "campaign" "uuid", "list" "uuid", "number_bx" "bytea",
 "name_bx" "bytea", "external_bx" "bytea", "country" "text", "state" "text", "timezone" "text", "kind" "text",
 "postal_code" "text", "key_no" "bigint", "sealed" "bytea", "created_at" "bigint" }
 table! { /// A lead's second and further numbers.
@@ -85,6 +86,8 @@ struct LeadBody {
 struct LeadSealed<P> {
     person: P,
     phones: SmallVec<[Phone; 2]>,
+    /// Whoever knows how it is made could try numbers: so it is sealed as well.
+    person_key: u64,
 }
 
 fn json<T: Serialize>(value: &T) -> String {
@@ -129,14 +132,14 @@ pub fn lane(lead: &Lead) -> i64 {
 pub const LANES: i64 = 5;
 
 fn lead_sealed(lead: &Lead) -> Vec<u8> {
-    let sealed = LeadSealed { person: &*lead.person, phones: lead.numbers.iter().map(|n| n.phone).collect() };
+    let phones = lead.numbers.iter().map(|n| n.phone).collect();
+    let sealed = LeadSealed { person: &*lead.person, phones, person_key: lead.person_key };
     stamped(&sealed)
 }
 
 /// The fingerprint of what `leads` holds: as long as it stays, only `call_queue` is written.
 pub fn lead_print(keys: &TenantKeys, lead: &Lead) -> i64 {
     let mut plain = lead_sealed(lead);
-    plain.extend_from_slice(&lead.person_key.to_be_bytes());
     plain.extend_from_slice(lead.campaign.key().as_bytes());
     plain.extend_from_slice(lead.list.map_or(Uuid::nil(), |l| l.key()).as_bytes());
     plain.extend_from_slice(&keys.active().to_be_bytes());
@@ -153,7 +156,6 @@ pub fn lead_row(keys: &TenantKeys, lead: &Lead, at: Timestamp) -> PutRow {
         lead.id.key().into(),
         lead.campaign.key().into(),
         lead.list.map(|l| l.key()).into(),
-        (lead.person_key as i64).into(),
         number.into(),
         keys.name(p.name().expose()).into(),
         external.into(),
@@ -219,7 +221,7 @@ pub fn queue_row(lead: &Lead, print: i64, at: Timestamp, version: (u64, u64)) ->
 }
 
 /// The columns that [`lead_from`] reads, of `leads l JOIN call_queue q`.
-pub const LEAD_COLUMNS: &str = "l.id, l.campaign, l.list, l.person_key, l.sealed, q.version, q.due_at, q.ord, \
+pub const LEAD_COLUMNS: &str = "l.id, l.campaign, l.list, l.sealed, q.version, q.due_at, q.ord, \
      q.attempts, q.priority, q.blocked_by, q.body";
 /// The join that they need.
 pub const LEAD_JOIN: &str = "leads l JOIN call_queue q ON q.tenant = l.tenant AND q.lead = l.id";
@@ -227,25 +229,25 @@ pub const LEAD_JOIN: &str = "leads l JOIN call_queue q ON q.tenant = l.tenant AN
 /// A lead and its version, from [`LEAD_COLUMNS`] at column `c`.
 pub fn lead_from(keys: &TenantKeys, tenant: TenantId, row: &Row, c: usize) -> Result<(Lead, u64), SqlError> {
     let key = row.uuid(c)?;
-    let sealed: LeadSealed<Arc<Person>> = unstamped(&keys.open("leads", key.as_bytes(), row.blob(c + 4)?)?)?;
-    let body: LeadBody = row.json(c + 11)?;
+    let sealed: LeadSealed<Arc<Person>> = unstamped(&keys.open("leads", key.as_bytes(), row.blob(c + 3)?)?)?;
+    let body: LeadBody = row.json(c + 10)?;
     known(body.v)?;
     let number = |(i, &phone): (usize, &Phone)| Number { phone, dropped: body.dropped.contains(&(i as u8)) };
-    let priority = Priority::ALL.get(row.count(c + 9)? as usize).copied().unwrap_or_default();
+    let priority = Priority::ALL.get(row.count(c + 8)? as usize).copied().unwrap_or_default();
     let lead = Lead {
         id: Id::new(tenant, key),
         campaign: Id::new(tenant, row.uuid(c + 1)?),
         list: row.uuid_opt(c + 2)?.map(|k| Id::new(tenant, k)),
         person: sealed.person,
-        person_key: row.int(c + 3)? as u64,
+        person_key: sealed.person_key,
         numbers: sealed.phones.iter().enumerate().map(number).collect(),
         priority,
-        order: row.int(c + 7)?,
+        order: row.int(c + 6)?,
         class: body.class,
         state: body.state,
-        due_at: row.at(c + 6)?,
-        blocked_by: row.text_opt(c + 10)?.map(Into::into),
-        attempts: row.count(c + 8)? as u16,
+        due_at: row.at(c + 5)?,
+        blocked_by: row.text_opt(c + 9)?.map(Into::into),
+        attempts: row.count(c + 7)? as u16,
         tally: body.tally,
         next_number: body.next_number,
         last: body.last,
@@ -253,34 +255,37 @@ pub fn lead_from(keys: &TenantKeys, tenant: TenantId, row: &Row, c: usize) -> Re
         callback: body.callback,
         disposition: body.disposition,
     };
-    Ok((lead, row.count(c + 5)?))
+    Ok((lead, row.count(c + 4)?))
 }
 
 /// What is sealed of a call.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct CallSealed {
-    to: Phone,
-    from: Phone,
-    name: Private,
+    /// Of the plan: numbers, name, and the evidence, which may name documents of the person.
+    plan: BTreeMap<String, serde_json::Value>,
+    /// Whom a leg is dialled to, by its index.
+    legs: BTreeMap<usize, serde_json::Value>,
 }
 
-fn call_sealed(keys: &TenantKeys, id: CallId, plan: &CallPlan) -> Vec<u8> {
-    let sealed = CallSealed { to: plan.to, from: plan.from, name: plan.name.clone() };
-    keys.seal("calls", id.key().as_bytes(), &stamped(&sealed))
-}
+/// What of a call's plan is sealed.
+const SEALED_PLAN: [&str; 4] = ["to", "from", "name", "evidence"];
 
-/// A call as JSON without what is sealed.
-fn call_body(call: &Call) -> String {
+/// A call as its two columns: sealed, and the JSON of the rest.
+fn call_columns(keys: &TenantKeys, call: &Call) -> (Vec<u8>, String) {
     let mut body = serde_json::to_value(call).unwrap_or_default();
+    let mut sealed = CallSealed::default();
     if let Some(plan) = body.get_mut("plan").and_then(|p| p.as_object_mut()) {
-        for sealed in ["to", "from", "name"] {
-            plan.remove(sealed);
+        sealed.plan.extend(SEALED_PLAN.iter().filter_map(|name| plan.remove(*name).map(|v| ((*name).to_owned(), v))));
+    }
+    for (i, leg) in body.get_mut("legs").and_then(|l| l.as_array_mut()).into_iter().flatten().enumerate() {
+        if let Some(to) = leg.as_object_mut().and_then(|leg| leg.remove("to")) {
+            sealed.legs.insert(i, to);
         }
     }
     if let Some(body) = body.as_object_mut() {
         body.insert("v".into(), BODY_VERSION.into());
     }
-    body.to_string()
+    (keys.seal("calls", call.id.key().as_bytes(), &stamped(&sealed)), body.to_string())
 }
 
 /// Since when a person waits in this call with nobody asked.
@@ -294,6 +299,7 @@ fn waiting_since(call: &Call) -> Option<Timestamp> {
 /// The row of `calls_live`.
 pub fn live_row(keys: &TenantKeys, call: &Call, due_at: Timestamp, version: (u64, u64)) -> PutRow {
     let facts = &call.customer().facts;
+    let (sealed, body) = call_columns(keys, call);
     let values = vec![
         call.id.tenant().into(),
         call.id.key().into(),
@@ -310,14 +316,15 @@ pub fn live_row(keys: &TenantKeys, call: &Call, due_at: Timestamp, version: (u64
         call.holds().or(call.plan.for_agent).map(|a| a.key()).into(),
         keys.number(call.plan.to).into(),
         keys.active().into(),
-        call_sealed(keys, call.id, &call.plan).into(),
-        Value::Json(Some(call_body(call))),
+        sealed.into(),
+        Value::Json(Some(body)),
     ];
     PutRow { values, version }
 }
 
 /// The row of `calls_done`.
 pub fn done_row(keys: &TenantKeys, call: &Call, version: (u64, u64)) -> PutRow {
+    let (sealed, body) = call_columns(keys, call);
     let values = vec![
         call.id.tenant().into(),
         call.id.key().into(),
@@ -328,8 +335,8 @@ pub fn done_row(keys: &TenantKeys, call: &Call, version: (u64, u64)) -> PutRow {
         call.agent.map(|a| a.key()).into(),
         keys.number(call.plan.to).into(),
         keys.active().into(),
-        call_sealed(keys, call.id, &call.plan).into(),
-        Value::Json(Some(call_body(call))),
+        sealed.into(),
+        Value::Json(Some(body)),
     ];
     PutRow { values, version }
 }
@@ -338,13 +345,16 @@ pub fn done_row(keys: &TenantKeys, call: &Call, version: (u64, u64)) -> PutRow {
 pub fn call_from(keys: &TenantKeys, row: &Row, c: usize) -> Result<(Call, u64), SqlError> {
     let key = row.uuid(c)?;
     let sealed = keys.open("calls", key.as_bytes(), row.blob(c + 2)?)?;
-    let sealed: serde_json::Value = unstamped(&sealed)?;
+    let sealed: CallSealed = unstamped(&sealed)?;
     let mut body: serde_json::Value = row.json(c + 3)?;
     known(body.get("v").and_then(serde_json::Value::as_u64).unwrap_or(0) as u32)?;
-    if let (Some(plan), serde_json::Value::Object(sealed)) =
-        (body.get_mut("plan").and_then(|p| p.as_object_mut()), sealed)
-    {
-        plan.extend(sealed);
+    if let Some(plan) = body.get_mut("plan").and_then(|p| p.as_object_mut()) {
+        plan.extend(sealed.plan);
+    }
+    for (i, to) in sealed.legs {
+        if let Some(leg) = body.pointer_mut(&format!("/legs/{i}")).and_then(|l| l.as_object_mut()) {
+            leg.insert("to".into(), to);
+        }
     }
     let call = serde_json::from_value(body).map_err(|e| SqlError::Unreadable(brief(&e)))?;
     Ok((call, row.count(c + 1)?))
@@ -484,6 +494,16 @@ pub fn guard_key(keys: &TenantKeys, key: &GuardKey) -> (i64, Vec<u8>) {
         GuardKey::Dials(campaign) => (5, campaign.key().as_bytes().to_vec()),
         GuardKey::Epoch => (6, Vec::new()),
     }
+}
+
+/// The kinds among these keys, for `kind IN (…)`: with a range of kinds the key's index would be walked
+/// from end to end.
+pub(crate) fn kinds<'a>(keys: impl Iterator<Item = &'a (i64, Vec<u8>)>) -> String {
+    let kinds: std::collections::BTreeSet<i64> = keys.map(|(kind, _)| *kind).collect();
+    if kinds.is_empty() {
+        return "0".into();
+    }
+    kinds.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The row of `guards`.

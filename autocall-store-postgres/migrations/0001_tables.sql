@@ -100,7 +100,6 @@ CREATE TABLE leads (
     id          uuid NOT NULL,
     campaign    uuid NOT NULL,
     list        uuid,
-    person_key  bigint NOT NULL,
     number_bx   bytea,
     name_bx     bytea,
     external_bx bytea,

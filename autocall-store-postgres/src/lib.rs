@@ -208,6 +208,9 @@ impl Backend for Postgres {
         }
         Ok(())
     }
+    fn took(&self, tenant: TenantId, now: i64) {
+        self.wakes.took(tenant, now);
+    }
     async fn looked(&self, tenant: TenantId, now: i64, next: i64) -> Result<(), SqlError> {
         self.wakes.looked(tenant, now, next);
         let mut tx = self.write(Scope::Directory).await?;

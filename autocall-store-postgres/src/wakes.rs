@@ -55,6 +55,11 @@ impl Wakes {
             known.next = (next < i64::MAX).then_some(next);
         }
     }
+    /// A share of what is due was taken: the tenant goes behind those who had none.
+    pub(crate) fn took(&self, tenant: TenantId, now: i64) {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        of.entry(tenant).or_default().next = Some(now);
+    }
     /// Tenants whose time has come, the most overdue first.
     pub(crate) fn due(&self, now: i64, limit: usize) -> Vec<TenantId> {
         let of = self.of.lock().unwrap_or_else(PoisonError::into_inner);

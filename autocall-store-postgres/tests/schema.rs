@@ -91,14 +91,18 @@ async fn a_dump_shows_no_number_and_no_name_and_restores() {
     let leads: Vec<_> = (0..30).map(|n| build::lead(t, n)).collect();
     let batch = LeadBatch { campaign: build::campaign_id(t, 1), leads: leads.clone(), step: None, at: NOW };
     store.add_leads(&batch).await.expect("added");
-    let (_, mut c) = build::dial(&leads[0], 1, 1);
+    let (mut call, mut c) = build::dial(&leads[0], 1, 1);
+    let mut plan = (*call.plan).clone();
+    plan.evidence = Some("{\"proof\":\"signed-form-4711\"}".into());
+    call.plan = std::sync::Arc::new(plan);
+    c.calls[0].0.row = call;
     c.agents.push(build::new(build::agent(t, 1, NOW)));
     build::commit(&store, &c).await;
     let out = cluster.program("pg_dump").arg(&url).output().expect("pg_dump runs");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let dump = String::from_utf8_lossy(&out.stdout);
     assert!(dump.contains("COPY public.leads"), "the dump holds the leads");
-    for secret in ["2025550", "Lovelace", "Hopper", "prefers mornings", "crm-"] {
+    for secret in ["2025550", "Lovelace", "Hopper", "prefers mornings", "crm-", "signed-form-4711"] {
         assert!(!dump.contains(secret), "the dump shows {secret:?}");
         let hex: String = secret.bytes().map(|b| format!("{b:02x}")).collect();
         assert!(!dump.contains(&hex), "the dump shows {secret:?} in hexadecimal");
@@ -134,6 +138,54 @@ async fn a_dump_shows_no_number_and_no_name_and_restores() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_reaches_every_sealed_row() {
+    use autocall_core::ports::Put;
+    use autocall_core::ports::catalog::*;
+    let Some((_, url, store)) = fresh().await else { return };
+    let t = TenantId(1);
+    build::seed(&store, t, 3).await;
+    let target = SuppressTarget::Number(build::phone(9));
+    let entry = Suppression { target, campaign: None, reason: "x".into(), source: "x".into(), until: None };
+    store.suppress(t, &[entry], NOW).await.expect("listed");
+    for key in ["one", "two"] {
+        let row = Document { tenant: t, kind: "consent".into(), key: key.into(), body: "yes".into(), until: None };
+        store.put_document(&Put { row, expected: 0 }).await.expect("kept");
+        let recording = Recording {
+            call: build::call_id(t, 1),
+            provider: key.into(),
+            location: "https://example.test/1".into(),
+            length_ms: 1,
+            made_at: NOW,
+        };
+        store.put_recording(&recording).await.expect("kept");
+    }
+    let mut conn = PgConnection::connect(&url).await.expect("connects");
+    let sealed = "SELECT table_name::text FROM information_schema.columns c JOIN pg_class p ON p.relname = c.table_name \
+                  WHERE c.table_schema = 'public' AND c.column_name = 'sealed' AND NOT p.relispartition ORDER BY 1";
+    let mut known: Vec<&str> = autocall_sql::sealed_tables().collect();
+    known.sort_unstable();
+    assert_eq!(names(&mut conn, sealed).await, known, "tables with sealed rows that a rotation does not know");
+    // Long ago, so that the new key need not rest.
+    store.rotate_key(t, autocall_core::Timestamp::EPOCH).await.expect("rotated");
+    let mut after = None;
+    loop {
+        after = store.reseal(t, after, 2).await.expect("resealed");
+        if after.is_none() {
+            break;
+        }
+    }
+    for table in known {
+        let sql = format!("SELECT count(*)::text FROM {table} WHERE sealed IS NOT NULL AND key_no <> 2");
+        let left: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut conn).await.expect("a count");
+        assert_eq!(left, "0", "rows of {table} are still sealed with the old key");
+    }
+    let found = store.document(t, "consent", "two").await.expect("opens");
+    assert_eq!(found.row.body, serde_json::json!("yes"));
+    let listed = store.suppressions(t, &PageAsk::default()).await.expect("a page").items;
+    assert_eq!(listed[0].target, Some(SuppressTarget::Number(build::phone(9))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_is_unavailable_and_passes() {
     use autocall_core::ports::{Store, StoreError};
     let Some(cluster) = Cluster::own("outage") else {
@@ -150,14 +202,20 @@ async fn an_outage_is_unavailable_and_passes() {
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
     let answer = store.candidates(build::campaign_id(t, 1), NOW, 5).await;
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    let answer = store.campaign(build::campaign_id(t, 1)).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    let answer = store.call(build::call_id(t, 1)).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    let answer = store.agent(build::agent_id(t, 1)).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    let answer = store.due(NOW, NOW, 5).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    let batch = LeadBatch { campaign: build::campaign_id(t, 1), leads: vec![build::lead(t, 9)], step: None, at: NOW };
+    let answer = store.add_leads(&batch).await;
+    assert!(answer.as_ref().is_err_and(|e| e.is_retryable()), "{answer:?}");
     cluster.start().expect("comes back");
-    // Connections that died are found out one by one.
-    let mut back = store.candidates(build::campaign_id(t, 1), NOW, 5).await;
-    for _ in 0..5 {
-        if back.is_err() {
-            back = store.candidates(build::campaign_id(t, 1), NOW, 5).await;
-        }
-    }
+    // Connections that died are replaced: nobody is told of an outage that is over.
+    let back = store.candidates(build::campaign_id(t, 1), NOW, 5).await;
     assert_eq!(back.expect("back").len(), 2, "what was committed before the crash is there");
     build::commit(&store, &c).await;
     cluster.stop(true).expect("stops");

@@ -100,7 +100,6 @@ CREATE TABLE leads (
     id          BLOB NOT NULL,
     campaign    BLOB NOT NULL,
     list        BLOB,
-    person_key  INTEGER NOT NULL,
     number_bx   BLOB,
     name_bx     BLOB,
     external_bx BLOB,

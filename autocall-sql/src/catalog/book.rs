@@ -103,9 +103,13 @@ fn lead_where(keys: &TenantKeys, tenant: TenantId, f: &LeadFilter) -> Where {
     w.and_some("q.blocked_by = {}", f.blocked_by.as_deref());
     if let Some(phone) = f.phone {
         let number = keys.number(phone);
-        let others = "(l.number_bx = {} OR EXISTS (SELECT 1 FROM lead_numbers n WHERE n.tenant = l.tenant \
-                      AND n.number_bx = {} AND n.lead = l.id))";
-        w.and(others, number);
+        // Each half by its own index; joined by OR neither could be used.
+        let tenant = w.arg(tenant);
+        let theirs = format!(
+            "l.id IN (SELECT id FROM leads WHERE tenant = {tenant} AND number_bx = {{}} \
+             UNION SELECT lead FROM lead_numbers WHERE tenant = {tenant} AND number_bx = {{}})"
+        );
+        w.and(&theirs, number);
     }
     if let Some(name) = &f.name {
         w.and("l.name_bx = {}", keys.name(name.expose()).unwrap_or_default());
@@ -177,8 +181,8 @@ impl<B: Backend> LeadBook for SqlStore<B> {
         let limit = w.arg(limit.min(10_000));
         let d = self.dialect();
         let sql = format!(
-            "SELECT lead, campaign, lane FROM call_queue WHERE {} AND state = 'open' AND callback_at IS NULL \
-             ORDER BY lead LIMIT {limit}{}",
+            "SELECT lead, campaign, lane FROM call_queue WHERE {} AND state = 'open' \
+             AND (callback_at IS NULL OR due_at > callback_at) ORDER BY lead LIMIT {limit}{}",
             w.sql,
             d.lock()
         );
@@ -196,7 +200,8 @@ impl<B: Backend> LeadBook for SqlStore<B> {
         let n = leads.len() as u32;
         let any = d.any("lead", 3, "uuid");
         let sql = format!(
-            "UPDATE call_queue SET due_at = $2, blocked_by = NULL, version = version + 1 WHERE tenant = $1 AND {any}"
+            "UPDATE call_queue SET due_at = CASE WHEN callback_at > $2 THEN callback_at ELSE $2 END, blocked_by = NULL, \
+             version = version + 1 WHERE tenant = $1 AND {any}"
         );
         tx.run(&sql, &[tenant.into(), at.into(), Value::Uuids(leads)]).await?;
         tx.commit().await?;

@@ -82,12 +82,13 @@ impl<B: Backend> SqlStore<B> {
     ) -> Result<Vec<Versioned<Lead>>, SqlError> {
         let d = self.dialect();
         let sql = format!(
-            "SELECT {LEAD_COLUMNS} FROM {LEAD_JOIN} WHERE l.tenant = $1 AND ({} OR {} OR l.id = $4 OR EXISTS \
-             (SELECT 1 FROM lead_numbers n WHERE n.tenant = l.tenant AND n.lead = l.id AND {})) \
-             ORDER BY l.id LIMIT {LEADS_MAX}",
-            d.any("l.number_bx", 2, "bytea"),
-            d.any("l.external_bx", 3, "bytea"),
-            d.any("n.number_bx", 2, "bytea")
+            "SELECT {LEAD_COLUMNS} FROM {LEAD_JOIN} WHERE l.tenant = $1 AND l.id IN \
+             (SELECT id FROM leads WHERE tenant = $1 AND {} UNION SELECT id FROM leads WHERE tenant = $1 AND {} \
+             UNION SELECT lead FROM lead_numbers WHERE tenant = $1 AND {} \
+             UNION SELECT id FROM leads WHERE tenant = $1 AND id = $4) ORDER BY l.id LIMIT {LEADS_MAX}",
+            d.any("number_bx", 2, "bytea"),
+            d.any("external_bx", 3, "bytea"),
+            d.any("number_bx", 2, "bytea")
         );
         let args = [tenant.into(), blobs(&whom.numbers), blobs(&whom.externals), whom.lead.into()];
         super::book::leads_from(keys, tenant, &tx.rows(&sql, &args).await?)
@@ -103,7 +104,8 @@ impl<B: Backend> SqlStore<B> {
     ) -> Result<Vec<Uuid>, SqlError> {
         let d = self.dialect();
         let sql = format!(
-            "SELECT id FROM calls_done WHERE tenant = $1 AND ({} OR {}) ORDER BY id LIMIT {CALLS_MAX}",
+            "SELECT id FROM calls_done WHERE tenant = $1 AND {} UNION \
+             SELECT id FROM calls_done WHERE tenant = $1 AND {} ORDER BY id LIMIT {CALLS_MAX}",
             d.any("lead", 2, "uuid"),
             d.any("to_bx", 3, "bytea")
         );
@@ -176,6 +178,12 @@ impl<B: Backend> SqlStore<B> {
         actor: Option<&Arc<str>>,
     ) -> Result<ErasedPerson, CatalogError> {
         let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
+        // Held from here on, as commits hold them: before guards, in the order of their keys.
+        let found = self.leads_of(&mut *tx, keys, tenant, &whom).await?;
+        let any = self.dialect().any("lead", 2, "uuid");
+        let sql =
+            format!("SELECT lead FROM call_queue WHERE tenant = $1 AND {any} ORDER BY lead{}", self.dialect().lock());
+        tx.rows(&sql, &[tenant.into(), uuids(found.iter().map(|l| l.row.id.key()))]).await?;
         let leads = self.leads_of(&mut *tx, keys, tenant, &whom).await?;
         if actor.is_some() && leads.is_empty() && whom.numbers.is_empty() {
             return Err(CatalogError::NotFound);

@@ -31,7 +31,8 @@ impl<B: Backend> SqlStore<B> {
         let sql = format!(
             "SELECT {LEAD_COLUMNS} FROM {LEAD_JOIN} WHERE l.tenant = $1 AND q.state = 'closed' AND q.changed_at < $2 \
              AND NOT EXISTS (SELECT 1 FROM calls_live c WHERE c.tenant = l.tenant AND c.lead = l.id) \
-             ORDER BY q.changed_at LIMIT $3"
+             ORDER BY q.changed_at LIMIT $3{}",
+            self.dialect().lock_q()
         );
         let rows = tx.rows(&sql, &[tenant.into(), before.into(), limit.into()]).await?;
         let leads = super::book::leads_from(keys, tenant, &rows)?;
@@ -195,15 +196,7 @@ impl<B: Backend> Lifecycle for SqlStore<B> {
         let sql = "INSERT INTO tenant_keys (tenant, number, wrapped, active_at) VALUES ($1, $2, $3, $4)";
         let active_at = at + Millis::from_ms(KEY_REST_MS);
         tx.run(sql, &[tenant.into(), number.into(), wrapped.into(), active_at.into()]).await.map_err(super::changed)?;
-        // Keys that an older key-encryption key wraps are wrapped by the active one on the way.
-        for row in tx.rows("SELECT number, wrapped FROM tenant_keys WHERE tenant = $1", &[tenant.into()]).await? {
-            if !self.inner.sealing.is_current(row.blob(1)?) {
-                let key = self.inner.sealing.unwrap(tenant, row.int(0)?, row.blob(1)?)?;
-                let wrapped = self.inner.sealing.wrap(tenant, row.int(0)?, &key);
-                let sql = "UPDATE tenant_keys SET wrapped = $3 WHERE tenant = $1 AND number = $2";
-                tx.run(sql, &[tenant.into(), row.int(0)?.into(), wrapped.into()]).await?;
-            }
-        }
+        self.wrap_anew_in(&mut *tx, tenant).await?;
         tx.commit().await?;
         self.forget_keys(tenant);
         Ok(())

@@ -31,7 +31,7 @@ impl<B: Backend> SqlStore<B> {
         at: Timestamp,
     ) -> Result<Vec<CallId>, SqlError> {
         let mut present = Present::default();
-        self.load_guards(tx, keys, tenant, wanted, &mut present).await?;
+        self.load_guards(tx, keys, tenant, wanted, self.dialect().lock(), &mut present).await?;
         let live = present.guards.values().filter_map(|(_, value)| match value {
             GuardValue::Number(number) => number.live,
             _ => None,

@@ -158,9 +158,9 @@ fn fill(rig: &Rig, database: &str, n: u64) {
                  WHERE q.tenant = l.tenant AND q.lead = l.id) q ON true WHERE l.campaign = \
                  (SELECT id FROM campaigns ORDER BY id DESC LIMIT 1) ORDER BY l.id DESC LIMIT 1; \
                  CREATE TEMP TABLE made AS SELECT gen_random_uuid() AS key, g FROM generate_series({from}, {to}) g; \
-                 INSERT INTO leads (tenant, id, campaign, list, person_key, number_bx, name_bx, external_bx, country, \
+                 INSERT INTO leads (tenant, id, campaign, list, number_bx, name_bx, external_bx, country, \
                  state, timezone, kind, postal_code, key_no, sealed, created_at) \
-                 SELECT tenant, key, campaign, list, g, decode(md5(g::text), 'hex'), decode(md5(g::text || 'n'), 'hex'), \
+                 SELECT tenant, key, campaign, list, decode(md5(g::text), 'hex'), decode(md5(g::text || 'n'), 'hex'), \
                  decode(md5(g::text || 'e'), 'hex'), country, 'CA', timezone, kind, postal_code, key_no, sealed, created_at \
                  FROM made, model; \
                  INSERT INTO call_queue (tenant, lead, version, campaign, state, lane, due_at, ord, attempts, priority, \
