@@ -1,6 +1,10 @@
 //! What every request can reach.
 
+use crate::carrier::rates::AccountRates;
+use crate::carrier::twilio;
 use crate::config::Config;
+use crate::http::gate::Gate;
+use crate::identity::lockout::Lockouts;
 use crate::identity::password::Hasher;
 use crate::identity::principal::Principals;
 use crate::identity::throttle::Throttle;
@@ -14,16 +18,27 @@ use autocall_core::{Id, TenantId};
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How many requests of each weight are worked on at once.
+/// How many requests of each kind are worked on at once. Under overload pages go first, then
+/// reports (the carrier brings them again), and last what somebody listens to.
 pub struct Gates {
-    /// Pages and reports; more are shed at once.
-    pub pages: Semaphore,
-    /// Requests with somebody listening; more wait a little.
-    pub calls: Semaphore,
+    /// Pages and reports for people; more are shed at once.
+    pub pages: Gate,
+    /// What people do in calls; more wait a little.
+    pub calls: Gate,
+    /// Lines that ask the server what they shall hear; more wait a little. Nobody but the carrier
+    /// takes these places.
+    pub asking: Gate,
+    /// Bodies that are on their way.
+    pub reading: Gate,
+    /// Bodies of webhooks that are on their way.
+    pub hearing: Gate,
+    /// Uploads that are on their way.
+    pub streams: Gate,
+    /// What the carrier reports; more wait, then come again.
+    pub reports: Gate,
 }
 
 /// Rates, per key.
@@ -32,8 +47,8 @@ pub struct RateLimits {
     pub tenant: Throttle<TenantId>,
     /// Sign-ins from an address.
     pub login_address: Throttle<Option<IpAddr>>,
-    /// Sign-ins with a login name, by its digest.
-    pub login_name: Throttle<String>,
+    /// Proofs of a password by somebody who is signed in, by who they are.
+    pub proofs: Throttle<String>,
 }
 
 /// The parts that a server is made of.
@@ -54,6 +69,10 @@ pub struct Parts {
     pub hub: Arc<Hub>,
     /// What can be done to a call that runs.
     pub desk: Arc<dyn crate::desk::Desk>,
+    /// The carrier's side, where it is a real one (or a fake of it).
+    pub link: Option<twilio::Link>,
+    /// Calls per second; closed while the node ends.
+    pub rates: Arc<AccountRates>,
     /// Signs access tokens.
     pub token_secret: [u8; 32],
 }
@@ -80,6 +99,10 @@ pub struct Inner {
     pub hub: Arc<Hub>,
     /// What can be done to a call that runs.
     pub desk: Arc<dyn crate::desk::Desk>,
+    /// The carrier's side, where it is a real one (or a fake of it).
+    pub link: Option<twilio::Link>,
+    /// Calls per second; closed while the node ends.
+    pub dials: Arc<AccountRates>,
     /// Hashes passwords.
     pub hasher: Hasher,
     /// Signs access tokens.
@@ -90,10 +113,16 @@ pub struct Inner {
     pub gates: Gates,
     /// How often.
     pub rates: RateLimits,
+    /// Wrong passwords of late.
+    pub lockouts: Lockouts,
     /// Work in the background, awaited at shutdown.
     pub background: TaskTracker,
+    /// Told when the node begins to end: it is no longer ready and calls nobody new.
+    pub draining: CancellationToken,
     /// Told when the server is to stop.
     pub stopping: CancellationToken,
+    /// Tenants without outbound webhooks, as last seen.
+    pub hookless: crate::outbound::hook::Hookless,
     inbox: OnceLock<Inbox>,
     ids: Ids,
 }
@@ -117,17 +146,30 @@ impl App {
             clock: parts.clock,
             hub: parts.hub,
             desk: parts.desk,
+            link: parts.link,
+            dials: parts.rates,
             hasher: Hasher::new(2),
             tokens: Tokens::new(&parts.token_secret),
             principals: Principals::default(),
-            gates: Gates { pages: Semaphore::new(limits.in_flight_max), calls: Semaphore::new(limits.in_flight_max) },
+            gates: Gates {
+                pages: Gate::new(limits.in_flight_max / 4, 0),
+                calls: Gate::new(limits.in_flight_max, limits.in_flight_max * 2),
+                asking: Gate::new(limits.in_flight_max, limits.in_flight_max * 2),
+                reading: Gate::new(limits.in_flight_max * 4, 0),
+                hearing: Gate::new(limits.in_flight_max * 4, 0),
+                streams: Gate::new(limits.in_flight_max / 4, 0),
+                reports: Gate::new(limits.in_flight_max / 2, limits.in_flight_max),
+            },
             rates: RateLimits {
                 tenant: Throttle::new(f64::from(limits.tenant_per_s), limits.tenant_per_s.saturating_mul(2)),
                 login_address: Throttle::new(0.5, 20),
-                login_name: Throttle::new(0.1, 10),
+                proofs: Throttle::new(0.1, 10),
             },
+            lockouts: Lockouts::default(),
             background: TaskTracker::new(),
+            draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
+            hookless: crate::outbound::hook::Hookless::default(),
             inbox: OnceLock::new(),
             ids: Ids::seeded(u128::from_le_bytes(token::random())),
             config: parts.config,
@@ -146,9 +188,12 @@ impl App {
         }
     }
 
-    /// A new id.
+    /// A new id. Under an idempotency key it is the same one whenever the request comes again.
     pub fn new_id<K>(&self, tenant: TenantId) -> Id<K> {
-        Id::v7(tenant, self.clock.now(), self.ids.next())
+        match crate::http::idempotency::seed() {
+            Some((at, random)) => Id::v7(tenant, at, random),
+            None => Id::v7(tenant, self.clock.now(), self.ids.next()),
+        }
     }
 
     /// Whether the loop that performs tasks runs.

@@ -4,18 +4,19 @@
 
 use crate::app::{App, Parts};
 use crate::carrier::fence::Fence;
+use crate::carrier::rates::{AccountRates, OneBucket};
 use crate::carrier::{simulated, twilio};
 use crate::config::{CarrierChoice, Config, StoreChoice};
 use crate::desk::{Desk, NoDesk};
 use crate::identity::token;
 use crate::live::hub::Hub;
 use crate::ops::secrets;
-use crate::{jobs, outbound};
+use crate::{jobs, live, outbound};
 use autocall_core::engine::run::Pace;
 use autocall_core::engine::{Engine, Lawful, Permission, Standard, run};
 use autocall_core::ports::catalog::{Catalog, Directory};
-use autocall_core::ports::{Clock, Ids, LocalRates, Rates, Store, SystemClock, Telephony};
-use secrecy::ExposeSecret as _;
+use autocall_core::ports::{Bus, Clock, Ids, LocalRates, Rates, Store, SystemClock, Telephony};
+use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,32 +31,49 @@ pub struct Stores {
     pub directory: Arc<dyn Directory>,
     /// Calls per second, leased between nodes.
     pub rates: Arc<dyn Rates>,
+    /// Where nodes tell each other what changed; absent where there is only one.
+    pub bus: Option<Arc<dyn Bus>>,
 }
 
 /// Opens the configured store and brings its schema up to date.
 pub async fn open_stores(config: &Config) -> Result<Stores, String> {
     secrets::folder(&config.data_dir)?;
     let sealing = sealing(config)?;
-    let rates = Arc::new(LocalRates::new(f64::from(CALLS_PER_S)));
+    let per_s = config.calls_per_s();
     match &config.store {
         StoreChoice::Sqlite => {
             let path = config.data_dir.join("autocall.db");
             let store = autocall_store_sqlite::open(&path, sealing).await.map_err(|e| causes(&e))?;
             let store = Arc::new(store);
-            Ok(Stores { store: store.clone(), catalog: store.clone(), directory: store, rates })
+            // One file, one node: its rate needs no row.
+            let rates = Arc::new(LocalRates::new(per_s));
+            Ok(Stores { store: store.clone(), catalog: store.clone(), directory: store, rates, bus: None })
         }
         StoreChoice::Postgres(url) => {
             let options = autocall_store_postgres::Options::new(url.expose_secret());
             let store = autocall_store_postgres::open(&options, sealing).await.map_err(|e| causes(&e))?;
+            let rates = Arc::new(autocall_sql::SharedRates::new(store.clone(), per_s));
             let store = Arc::new(store);
-            Ok(Stores { store: store.clone(), catalog: store.clone(), directory: store, rates })
+            let bus = Some(open_bus(config, url).await?);
+            Ok(Stores { store: store.clone(), catalog: store.clone(), directory: store, rates, bus })
         }
     }
 }
 
-/// An account's calls per second where nothing else is known (Twilio's default is one; the adapter
-/// and the campaign's own cap stay below it).
-const CALLS_PER_S: u32 = 30;
+/// How the nodes of one database tell each other what changed.
+async fn open_bus(config: &Config, database: &SecretString) -> Result<Arc<dyn Bus>, String> {
+    #[cfg(feature = "nats")]
+    if let Some(url) = &config.nats_url {
+        let bus = live::nats::NatsBus::open(url.expose_secret(), "autocall").await.map_err(|e| e.to_string())?;
+        return Ok(Arc::new(bus));
+    }
+    #[cfg(not(feature = "nats"))]
+    if config.nats_url.is_some() {
+        return Err("NATS_URL: this build has no NATS (feature nats)".into());
+    }
+    let bus = autocall_store_postgres::PostgresBus::open(database.expose_secret()).await.map_err(|e| causes(&e))?;
+    Ok(Arc::new(bus))
+}
 
 /// An error with everything beneath it, in one line.
 fn causes(error: &dyn std::error::Error) -> String {
@@ -92,8 +110,7 @@ pub struct Node {
     pub app: App,
     /// The engine's loop; absent for a node that only reads and writes.
     running: Option<run::Running>,
-    /// The carrier's side, where it calls back.
-    link: Option<twilio::Link>,
+    bus: Option<Arc<dyn Bus>>,
 }
 
 /// Who places calls, and what comes with them.
@@ -102,11 +119,13 @@ struct Carrier {
     desk: Arc<dyn Desk>,
     permission: Arc<dyn Permission>,
     clock: Arc<dyn Clock>,
+    rates: Arc<AccountRates>,
     simulated: Option<simulated::World>,
     link: Option<twilio::Link>,
 }
 
-fn carrier(config: &Config, catalog: &Arc<dyn Catalog>) -> Result<Carrier, String> {
+fn carrier(config: &Config, stores: &Stores) -> Result<Carrier, String> {
+    let catalog = &stores.catalog;
     Ok(match &config.carrier {
         CarrierChoice::Simulated => {
             let clock = Arc::new(simulated::ScaledClock::new(config.trial_speed));
@@ -117,18 +136,22 @@ fn carrier(config: &Config, catalog: &Arc<dyn Catalog>) -> Result<Carrier, Strin
                 // Simulated people may be called at any hour; the house's own rules still hold.
                 permission: Arc::new(Standard),
                 clock,
+                rates: Arc::new(AccountRates::new(stores.rates.clone(), Arc::new(OneBucket))),
                 simulated: Some(world),
                 link: None,
             }
         }
         CarrierChoice::Twilio(account) => {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-            let link = twilio::link(account, &config.public_base, clock.clone())?;
+            let link = twilio::link(account, &config.public_base, clock.clone(), catalog.clone())?;
+            let rates = Arc::new(AccountRates::new(stores.rates.clone(), link.accounts.clone()));
+            let fence = config.dial_only.as_deref().map(Fence::new);
             Carrier {
                 telephony: link.twilio.clone(),
-                desk: link.desk(catalog.clone()),
+                desk: link.desk(catalog.clone(), clock.clone(), rates.clone(), fence),
                 permission: Arc::new(Lawful::shipped(Vec::new())),
                 clock,
+                rates,
                 simulated: None,
                 link: Some(link),
             }
@@ -157,17 +180,18 @@ impl Node {
         secrets::folder(&config.data_dir.join("uploads"))?;
         crate::ops::metrics::install();
         let hub = Arc::new(Hub::new(token::hex(&token::random::<8>())));
-        let mut carrier = carrier(&config, &stores.catalog)?;
+        let mut carrier = carrier(&config, &stores)?;
         if let Some(numbers) = &config.dial_only {
             let fence = Fence::new(numbers);
             carrier.telephony = fence.telephony(carrier.telephony);
             carrier.permission = fence.permission(carrier.permission);
         }
+        let rates = carrier.rates;
         let engine = Arc::new(Engine::new(autocall_core::engine::Parts {
             store: stores.store.clone(),
             telephony: carrier.telephony,
             notifier: hub.clone(),
-            rates: stores.rates.clone(),
+            rates: rates.clone(),
             clock: carrier.clock.clone(),
             permission: carrier.permission,
             ids: Ids::seeded(u128::from_le_bytes(token::random())),
@@ -181,10 +205,12 @@ impl Node {
             clock: carrier.clock,
             hub,
             desk: carrier.desk,
+            link: carrier.link,
+            rates,
             token_secret,
             config,
         });
-        Ok((Node { app, running: None, link: carrier.link }, carrier.simulated))
+        Ok((Node { app, running: None, bus: stores.bus }, carrier.simulated))
     }
 
     /// Starts the loops.
@@ -197,10 +223,37 @@ impl Node {
         if let Some(world) = world {
             app.background.spawn(simulated::drive(app.clone(), world));
         }
+        if let Some(bus) = &self.bus {
+            let (hub, bus, node) = (app.hub.clone(), bus.clone(), token::hex(&token::random::<8>()));
+            app.background.spawn(live::relay::run(hub, bus, node, app.stopping.clone()));
+        }
         app.background.spawn(jobs::upkeep::run(app.clone()));
         app.background.spawn(outbound::deliver::run(app.clone()));
         jobs::import::resume(app).await;
         self.running = Some(running);
+    }
+
+    /// Calls nobody new, and goes on serving until nobody waits on the line for this server's
+    /// next word: no call is being dialed, sought an agent for or offered. Conversations and
+    /// messages go on at the carrier without us. Bounded by `SHUTDOWN_S_MAX`; simulated people
+    /// are not waited for.
+    pub async fn drain(&self) {
+        let app = &self.app;
+        app.draining.cancel();
+        app.dials.close();
+        if app.config.is_trial() {
+            return;
+        }
+        let limit = Duration::from_secs(app.config.shutdown_s_max);
+        let quiet = async {
+            // A store that cannot be asked is waited for as well.
+            while !matches!(somebody_waits(app).await, Ok(false)) {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+        };
+        if tokio::time::timeout(limit, quiet).await.is_err() {
+            tracing::warn!("people are still on the line; other nodes, or the next start, attend to them");
+        }
     }
 
     /// Stops: no new work, what runs ends within its bound. Calls go on at the carrier and are
@@ -216,9 +269,29 @@ impl Node {
     }
 }
 
+/// Whether anybody's next step is ours to say.
+async fn somebody_waits(app: &App) -> crate::http::problem::Answer<bool> {
+    use autocall_core::ports::catalog::{CallFilter, PageAsk};
+    let filter = CallFilter { live: Some(true), ..CallFilter::default() };
+    let mut ask = PageAsk::first(500);
+    loop {
+        let page = app.directory.tenant_names(&ask).await?;
+        for tenant in &page.items {
+            let live = app.catalog.calls(tenant.tenant, &filter, &PageAsk::first(500)).await?;
+            if live.items.iter().any(|call| matches!(&*call.stage, "dialing" | "seeking" | "offering")) {
+                return Ok(true);
+            }
+        }
+        match page.next {
+            Some(next) => ask.after = Some(next),
+            None => return Ok(false),
+        }
+    }
+}
+
 impl Node {
     /// The carrier's webhooks, where it has some.
     pub fn webhooks(&self) -> Option<axum::Router<App>> {
-        self.link.as_ref().map(|link| link.router(&self.app))
+        self.app.link.as_ref().map(|link| link.router(&self.app))
     }
 }

@@ -147,3 +147,56 @@ async fn a_creation_sent_again_makes_nothing_new_and_an_old_reading_changes_noth
     assert_eq!(owner.get(&path).await.expect(200)["name"], "A");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_on_two_paths_is_two_requests() {
+    let server = Server::start(&[]).await;
+    let owner = server.owner().await;
+    let campaign = common::first_id(&owner.get("/api/campaigns").await.expect(200));
+    owner.upload(&campaign, b"phone\n+12125550101\n+12125550102\n".to_vec()).await;
+    let leads = owner.get("/api/leads").await.expect(200);
+    let consent = json!({ "consent": { "class": "express", "source": "agent", "given_at": 1 } });
+    for n in 0..2 {
+        let path = format!("/api/leads/{}/consents", leads["items"][n]["id"].as_str().expect("an id"));
+        for _ in 0..2 {
+            let answer = owner.send(Method::POST, &path, Some(consent.clone()), &[("idempotency-key", "same")]).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+        }
+        let kept = owner.get(&path).await.expect(200);
+        assert_eq!(kept["consents"].as_array().map(Vec::len), Some(1), "lead {n}: {kept}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_locked_out_from_afar() {
+    let server = Server::start(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let nobody = server.nobody();
+    let ask = async |password: &str, from: &str| {
+        let body = json!({ "login": "owner@trial", "password": password });
+        nobody.send(Method::POST, "/api/auth/login", Some(body), &[("x-forwarded-for", from)]).await.status
+    };
+    let mut last = 0;
+    for _ in 0..9 {
+        last = ask("not the password", "203.0.113.9").await;
+    }
+    assert_eq!(last, 423);
+    assert_eq!(ask(&server.password, "203.0.113.9").await, 423);
+    assert_eq!(ask(&server.password, "203.0.113.10").await, 200, "the owner is elsewhere");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_was_used_ends_the_others() {
+    let server = Server::start(&[]).await;
+    let owner = server.owner().await;
+    let made = owner.post("/api/users", json!({ "login": "sue@trial", "role": "agent" })).await.expect(201);
+    let first = made["link"]["token"].clone();
+    let reset = format!("/api/users/{}/reset", made["user"]["id"].as_str().expect("an id"));
+    let second = owner.post(&reset, json!({})).await.expect(200)["token"].clone();
+    let nobody = server.nobody();
+    let with = |token: &serde_json::Value| json!({ "token": token, "password": "correct horse battery" });
+    nobody.post("/api/auth/reset", with(&second)).await.expect(200);
+    assert_eq!(nobody.post("/api/auth/reset", with(&first)).await.status, 403);
+    server.stop().await;
+}

@@ -1,66 +1,11 @@
-//! The first hour, over HTTP: sign in, upload the sample list, start, watch calls reach agents,
-//! read the summary.
+//! Trial mode from inside: the console, restarts, live events. The first hour as people have it is
+//! in `journey.rs`.
 
 mod common;
 
 use common::{Server, first_id};
 use serde_json::json;
 use std::time::Duration;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_hour() {
-    first_hour(&[("TRIAL_SPEED", "20")]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_hour_on_postgres() {
-    let Some(cluster) = autocall_testkit::postgres::Cluster::shared() else { return };
-    let url = cluster.database();
-    first_hour(&[("TRIAL_SPEED", "20"), ("DATABASE_URL", &url)]).await;
-}
-
-async fn first_hour(env: &[(&str, &str)]) {
-    let server = Server::start(env).await;
-    let owner = server.owner().await;
-    let me = owner.get("/api/me").await.expect(200);
-    assert_eq!((me["trial"].as_bool(), me["user"]["role"].as_str()), (Some(true), Some("owner")));
-
-    let campaign = first_id(&owner.get("/api/campaigns").await.expect(200));
-    let list = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/leads.csv")).expect("the sample");
-    let job = owner.upload(&campaign, list).await;
-    assert_eq!(job["state"], "done", "{job}");
-    let added = job["added"].as_u64().expect("a number");
-    assert!(added > 300 && job["rejected"].as_u64() > Some(0), "{job}");
-    let path = format!("/api/imports/{}/rejections", job["id"].as_str().expect("an id"));
-    let rejected = owner.get(&path).await.expect(200);
-    assert!(rejected["items"][0]["remedy"].as_str().is_some_and(|r| !r.is_empty()), "{rejected}");
-    let file = owner.get(&format!("{path}.csv")).await;
-    assert!(file.text.lines().count() as u64 > job["rejected"].as_u64().unwrap_or(0), "{}", file.text);
-
-    let preflight = owner.get(&format!("/api/campaigns/{campaign}/preflight")).await.expect(200);
-    assert_eq!((preflight["ready"].as_bool(), preflight["real"].as_bool()), (Some(true), Some(false)), "{preflight}");
-    let started = owner.post(&format!("/api/campaigns/{campaign}/start"), json!({})).await.expect(200);
-    assert_eq!(started["state"], "running");
-
-    let summary = owner
-        .until("/api/calls/stats/summary", |s| s["connected"].as_u64() >= Some(3) && s["talk_ms"].as_i64() > Some(0))
-        .await;
-    assert!(summary["calls"].as_u64() >= summary["answered"].as_u64(), "{summary}");
-    let agents = owner.get("/api/agents").await.expect(200);
-    assert_eq!(agents["items"].as_array().map(Vec::len), Some(5));
-    let calls = owner.get("/api/calls?outcome=connected&limit=1").await.expect(200);
-    let call = owner.get(&format!("/api/calls/{}", first_id(&calls))).await.expect(200);
-    assert!(call["record"]["connected_at"].is_string() && call["legs"].as_array().map(Vec::len) >= Some(2), "{call}");
-
-    let paused = owner.post(&format!("/api/campaigns/{campaign}/pause"), json!({})).await.expect(200);
-    assert_eq!(paused["state"], "paused");
-    let explained = owner.get(&format!("/api/campaigns/{campaign}/explain")).await.expect(200);
-    assert_eq!(
-        (explained["dials"].as_bool(), explained["because"].as_str()),
-        (Some(false), Some("the campaign is paused"))
-    );
-    server.stop().await;
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_takes_a_call_at_the_console() {

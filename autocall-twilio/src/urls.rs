@@ -132,6 +132,13 @@ pub fn parse(path: &str) -> Option<(Route, Subject)> {
     (subject.to_string() == name).then_some((route, subject))
 }
 
+/// Whether a request with this path only reports, so that nobody hears its answer: under overload
+/// it waits behind those that ask.
+pub fn is_report(path: &str) -> bool {
+    let segment = path.strip_prefix(PREFIX).and_then(|rest| rest.split_once('/')).map(|(segment, _)| segment);
+    segment.and_then(|s| ROUTES.iter().find(|(_, known)| *known == s)).is_some_and(|(route, _)| !route.is_asking())
+}
+
 fn room(name: &str) -> Option<Room> {
     if let Some(agent) = name.strip_suffix("-room") {
         return Some(Room::Agent(AgentId::from_str(agent).ok()?));

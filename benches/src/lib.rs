@@ -18,6 +18,7 @@ pub mod phone;
 pub mod probe;
 pub mod registry;
 pub mod report;
+pub mod server;
 pub mod store;
 pub mod twilio;
 

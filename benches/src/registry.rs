@@ -74,6 +74,23 @@ pub static BENCHES: &[Bench] = &[
         ],
         run: crate::store::run,
     },
+    Bench {
+        name: "server",
+        about: "the server on Postgres: signed webhooks, uploads, consoles; beside pgbench and the baseline stack",
+        keys: &[
+            ("case", "only these, separated by commas: webhooks, uploads, consoles"),
+            ("baseline", "the folder of the baseline stack, its npm packages installed"),
+            ("rows", "leads of the upload"),
+            ("consoles", "how many consoles"),
+        ],
+        run: crate::server::run,
+    },
+    Bench {
+        name: "overload",
+        about: "three times the server's capacity: nothing lost, whoever listens is answered",
+        keys: &[],
+        run: crate::server::run_overload,
+    },
 ];
 
 /// Finds a bench by name.

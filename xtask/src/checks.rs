@@ -224,22 +224,18 @@ pub(crate) fn readme_commands(readme: &str) -> Vec<String> {
     commands
 }
 
-/// How long the README's main command may take once it is built.
-const MAIN_LIMIT: Duration = Duration::from_secs(300);
+/// How long the server of the README's main command may take to say where it is, once it is built.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long it may take to end after it was asked to.
+const END_LIMIT: Duration = Duration::from_secs(40);
 
-/// What the report of the main command must speak of, in any case of letters.
-const MAIN_SAYS: &[&str] = &["rejected", "attempts", "abandon", "occupancy", "cost"];
+/// What the server must say when it starts with nothing set.
+const MAIN_SAYS: &[&str] = &["no real call is made", "login", "password"];
 
-/// Builds and runs the README's main command as a newcomer would, and looks for what it promises.
+/// Builds and starts the README's main command as a newcomer would, in an empty folder and on a
+/// free port; signs in with what it prints; asks it to end.
 pub(crate) fn readme_main(place: &Place) -> Result<String, String> {
-    let readme = fs::read_to_string(place.root.join("README.md")).map_err(|e| format!("README.md: {e}"))?;
-    let commands = readme_commands(&readme);
-    let [main, test] = &commands[..] else {
-        return Err(format!("the README's set-up section has not exactly two commands: {commands:?}"));
-    };
-    if test != "cargo xtask test --install" {
-        return Err(format!("the README's second command is not the test command: {test}"));
-    }
+    let main = main_command(place)?;
     let words: Vec<&str> = main.split_whitespace().collect();
     let ["cargo", "run", rest @ ..] = &words[..] else {
         return Err(format!("the README's main command does not begin with cargo run: {main}"));
@@ -250,39 +246,122 @@ pub(crate) fn readme_main(place: &Place) -> Result<String, String> {
     if !built.status.success() {
         return Err(format!("{main}: does not build\n{}", String::from_utf8_lossy(&built.stderr)));
     }
+    let folder = place.logs().join("readme-main");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let log = place.logs().join("readme-main.txt");
     let out = fs::File::create(&log).map_err(|e| format!("{}: {e}", log.display()))?;
     let err = out.try_clone().map_err(|e| e.to_string())?;
     let mut child = place
         .command(place.target.join("release/autocall"))
         .args(&own)
+        .current_dir(&folder)
+        .env("PORT", "0")
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err)
         .spawn()
         .map_err(|e| format!("{main}: {e}"))?;
     let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
-            break status;
+    let looked = look_around(&log, &mut child);
+    let ended = looked.and_then(|ready| end(&mut child).map(|()| ready));
+    let _ = child.kill();
+    let _ = child.wait();
+    let said = fs::read_to_string(&log).unwrap_or_default();
+    let ready = ended.map_err(|problem| format!("{main}: {problem}\n{said}"))?;
+    Ok(format!(
+        "{main}: ready after {:.1} s, ended after {:.1} s\n{said}",
+        ready.as_secs_f64(),
+        start.elapsed().as_secs_f64()
+    ))
+}
+
+/// The first of the README's two commands; the second is the test command.
+fn main_command(place: &Place) -> Result<String, String> {
+    let readme = fs::read_to_string(place.root.join("README.md")).map_err(|e| format!("README.md: {e}"))?;
+    let commands = readme_commands(&readme);
+    let [main, test] = &commands[..] else {
+        return Err(format!("the README's set-up section has not exactly two commands: {commands:?}"));
+    };
+    if test != "cargo xtask test --install" {
+        return Err(format!("the README's second command is not the test command: {test}"));
+    }
+    Ok(main.clone())
+}
+
+/// Waits until the server says where it is, and signs in there with what it printed.
+fn look_around(log: &std::path::Path, child: &mut std::process::Child) -> Result<Duration, String> {
+    let start = Instant::now();
+    let said = loop {
+        let said = fs::read_to_string(log).unwrap_or_default();
+        if word_after(&said, "password").is_some() {
+            break said;
         }
-        if start.elapsed() > MAIN_LIMIT {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(format!("{main}: still running after {} s", MAIN_LIMIT.as_secs()));
+        if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
+            return Err(format!("ended by itself: {status}"));
+        }
+        if start.elapsed() > START_LIMIT {
+            return Err(format!("says no password within {} s", START_LIMIT.as_secs()));
         }
         std::thread::sleep(Duration::from_millis(50));
     };
-    let said = fs::read_to_string(&log).unwrap_or_default();
-    if !status.success() {
-        return Err(format!("{main}: {status}\n{said}"));
-    }
+    let ready = start.elapsed();
     let lower = said.to_lowercase();
-    let silent: Vec<&&str> = MAIN_SAYS.iter().filter(|word| !lower.contains(**word)).collect();
-    if !silent.is_empty() {
-        return Err(format!("{main}: says nothing of {silent:?}\n{said}"));
+    if let Some(silent) = MAIN_SAYS.iter().find(|word| !lower.contains(**word)) {
+        return Err(format!("does not say: {silent}"));
     }
-    Ok(format!("{main}: {:.1} s\n{said}", start.elapsed().as_secs_f64()))
+    let word = |name: &str| word_after(&said, name).ok_or_else(|| format!("says no {name}"));
+    let (open, login, password) = (word("open")?, word("login")?, word("password")?);
+    let address = open.strip_prefix("http://").ok_or("is not at a plain local address")?.trim_end_matches('/');
+    let body = format!("{{\"login\":\"{login}\",\"password\":\"{password}\"}}");
+    let ready_answer = ask(address, "GET", "/readyz", "")?;
+    let signed = ask(address, "POST", "/api/auth/login", &body)?;
+    for (what, answer) in [("/readyz", &ready_answer), ("signing in", &signed)] {
+        if !answer.starts_with("HTTP/1.1 200") {
+            return Err(format!("{what} answers {}", answer.lines().next().unwrap_or_default()));
+        }
+    }
+    if signed.contains("\"token\"") { Ok(ready) } else { Err("signing in gives no token".into()) }
+}
+
+/// The word that a line gives after another one.
+fn word_after(text: &str, word: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|w| *w != word);
+        words.next()?;
+        words.next().map(str::to_owned)
+    })
+}
+
+/// One HTTP request without a client library.
+fn ask(address: &str, method: &str, path: &str, body: &str) -> Result<String, String> {
+    use std::io::{Read as _, Write as _};
+    let say = |error: std::io::Error| format!("{method} {path}: {error}");
+    let mut stream = std::net::TcpStream::connect(address).map_err(say)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20))).map_err(say)?;
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let kind = format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(format!("{head}{kind}").as_bytes()).map_err(say)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(say)?;
+    Ok(answer)
+}
+
+/// Asks the server to end, as a service manager does.
+fn end(child: &mut std::process::Child) -> Result<(), String> {
+    let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    if !sent.is_ok_and(|status| status.success()) {
+        return Err("cannot be asked to end".into());
+    }
+    let start = Instant::now();
+    while start.elapsed() < END_LIMIT {
+        if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
+            return if status.success() { Ok(()) } else { Err(format!("ended badly: {status}")) };
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Err(format!("does not end within {} s", END_LIMIT.as_secs()))
 }
 
 #[cfg(test)]

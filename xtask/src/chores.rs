@@ -54,23 +54,33 @@ const MUTATED: &[(&str, &str, &[&str])] = &[
 
 /// `cargo xtask bench`.
 pub(crate) fn bench(place: &Place, rest: &Rest) -> Result<bool, String> {
+    // These start the server as a process.
+    if rest.args.iter().any(|name| matches!(name.as_str(), "server" | "overload" | "all")) {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet", "--release", "--manifest-path"]).arg(place.root.join("Cargo.toml"));
+        if !status(cargo.args(["-p", "autocall-server", "--bin", "autocall"]))? {
+            return Ok(false);
+        }
+    }
     program(place, "autocall-benches", "autocall-bench", &rest.args)
 }
 
-/// `cargo xtask soak`. `stores` kills processes; everything else is the fault simulator's.
+/// `cargo xtask soak`. `stores` and `server` kill processes; everything else is the fault simulator's.
 pub(crate) fn soak(place: &Place, rest: &Rest) -> Result<bool, String> {
-    if rest.args.first().is_some_and(|what| what == "stores") {
-        return soak_stores(place);
+    match rest.args.first().map(String::as_str) {
+        Some("stores") => return soak_kills(place, "autocall-store-postgres", "nothing_is_lost"),
+        Some("server") => return soak_kills(place, "autocall-server", "no_attempt_is_dialled_twice"),
+        _ => {}
     }
     program(place, "autocall-testkit", "autocall-soak", &rest.args)
 }
 
 /// Nodes and a Postgres that die, 200 times unless `AUTOCALL_KILLS` says otherwise; the test of that
-/// name, in its long version.
-fn soak_stores(place: &Place) -> Result<bool, String> {
+/// name of a package, in its long version.
+fn soak_kills(place: &Place, package: &str, name: &str) -> Result<bool, String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["test", "--quiet", "--manifest-path"]).arg(place.root.join("Cargo.toml"));
-    cargo.args(["-p", "autocall-store-postgres", "--test", "kill", "--", "--nocapture", "nothing_is_lost"]);
+    cargo.args(["-p", package, "--test", "kill", "--", "--nocapture", name]);
     if std::env::var_os("AUTOCALL_KILLS").is_none() {
         cargo.env("AUTOCALL_KILLS", "200");
     }

@@ -174,7 +174,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "readme",
-        about: "the README's main command, from a clean build",
+        about: "the README's main command: the server starts, somebody signs in, it ends",
         needs: &[],
         steps: &[Step::Own(checks::readme_main)],
         empty: None,

@@ -22,7 +22,8 @@ impl Fence {
     pub fn new(numbers: &[Phone]) -> Fence {
         Fence(numbers.into())
     }
-    fn holds(&self, phone: Phone) -> bool {
+    /// Whether this number may be dialed.
+    pub fn holds(&self, phone: Phone) -> bool {
         self.0.contains(&phone)
     }
 }

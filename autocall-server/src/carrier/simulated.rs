@@ -133,8 +133,8 @@ fn work(app: &App, tenant: TenantId) {
                 () = app.stopping.cancelled() => return,
                 heard = reader.next() => heard,
             };
-            let Heard::Event(event) = heard else { continue };
-            if let Note::Agent { agent } = event.note {
+            let Heard::Event(_, note) = heard else { continue };
+            if let Note::Agent { agent } = note {
                 write_up(&app, agent).await;
             }
         }

@@ -1,20 +1,25 @@
 //! Twilio (or what speaks as it does) as the carrier: the account from the configuration, the
 //! webhooks mounted, and the hands for what agents and supervisors do in a call.
 
+use super::accounts::TenantAccounts;
+use super::fence::Fence;
+use super::rates::{AccountRates, DEFAULT};
 use crate::app::App;
 use crate::config;
 use crate::desk::{Desk, Presence, Step, Tape};
 use crate::http::problem::{Answer, Problem};
 use async_trait::async_trait;
+use autocall_core::agent::Address;
 use autocall_core::call::{Call, ProviderRef, Stage};
 use autocall_core::ports::catalog::{Catalog, Recording};
-use autocall_core::ports::{Clock, DialError, Line, Refusal, TelephonyError};
+use autocall_core::ports::{Clock, DialError, Line, Rates as _, Refusal, TelephonyError, Urgency};
 use autocall_core::script::Room;
 use autocall_core::{AgentId, Millis, Private};
 use autocall_twilio::rest::{Client, Jitter, Limits, RecordingState};
+use autocall_twilio::urls::is_report;
 use autocall_twilio::webhook::{BODY_BYTES_MAX, RecordingEvent, Unavailable};
 use autocall_twilio::{
-    Account, Accounts, EngineEar, FixedAccounts, Reception, Recordings, Supervision, Twilio, Urls, Validation, Webhooks,
+    Account, Accounts as _, EngineEar, Reception, Recordings, Supervision, Twilio, Urls, Validation, Webhooks,
 };
 use axum::Router;
 use axum::body::Body;
@@ -24,33 +29,43 @@ use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret as _;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Instrument as _;
 
 /// The carrier, and what its webhooks are verified with.
 #[derive(Clone)]
 pub struct Link {
     /// The carrier.
     pub twilio: Arc<Twilio>,
-    accounts: Arc<dyn Accounts>,
+    /// Whose account calls.
+    pub accounts: Arc<TenantAccounts>,
+    base: String,
     validation: Validation,
 }
 
 /// Connects to the configured account.
-pub fn link(twilio: &config::Twilio, public_base: &url::Url, clock: Arc<dyn Clock>) -> Result<Link, String> {
+pub fn link(
+    twilio: &config::Twilio,
+    public_base: &url::Url,
+    clock: Arc<dyn Clock>,
+    catalog: Arc<dyn Catalog>,
+) -> Result<Link, String> {
     let account =
-        Account::twilio("default", &twilio.account_sid, twilio.auth_token.expose_secret()).at(twilio.api_base.as_str());
+        Account::twilio(DEFAULT, &twilio.account_sid, twilio.auth_token.expose_secret()).at(twilio.api_base.as_str());
     let validation = Validation::skip(twilio.skip_validation, &account).map_err(|e| e.to_string())?;
-    let accounts: Arc<dyn Accounts> = Arc::new(FixedAccounts::one(account));
+    let base = account.base_url.to_string();
+    let accounts = Arc::new(TenantAccounts::new(account, catalog));
     let jitter = Jitter::new(|| f64::from(u32::from_le_bytes(crate::identity::token::random())) / f64::from(u32::MAX));
     let client = Client::new(Limits::default(), jitter).map_err(|e| format!("the TLS library does not start: {e}"))?;
     let urls = Urls::new(public_base.as_str()).map_err(|e| format!("WEBHOOK_BASE_URL: {e}"))?;
     let now = Arc::new(move || clock.now());
     let twilio = Arc::new(Twilio::new(client, accounts.clone(), urls, now));
-    Ok(Link { twilio, accounts, validation })
+    Ok(Link { twilio, accounts, base, validation })
 }
 
 /// Notes finished recordings in the catalog.
 struct KeepRecordings {
     catalog: Arc<dyn Catalog>,
+    accounts: Arc<TenantAccounts>,
     clock: Arc<dyn Clock>,
 }
 
@@ -58,10 +73,12 @@ struct KeepRecordings {
 impl Recordings for KeepRecordings {
     async fn keep(&self, line: Line, recording: &RecordingEvent) -> Result<(), Unavailable> {
         let Line::Leg(leg) = line else { return Ok(()) };
+        // On which account it lies: that may be another one when it is to be deleted.
+        let account = self.accounts.named(&leg.call.tenant().to_string()).await.ok_or(Unavailable)?;
         let row = Recording {
             call: leg.call,
             provider: recording.sid.as_str().into(),
-            location: Private::default(),
+            location: Private::new(&*account.id),
             length_ms: i64::from(recording.seconds) * 1000,
             made_at: self.clock.now() - Millis::from_secs(i64::from(recording.seconds)),
         };
@@ -76,7 +93,8 @@ impl Link {
             let app = app.clone();
             Arc::new(move |tasks| app.give(tasks))
         };
-        let keep = KeepRecordings { catalog: app.catalog.clone(), clock: app.clock.clone() };
+        let accounts = self.accounts.clone();
+        let keep = KeepRecordings { catalog: app.catalog.clone(), accounts, clock: app.clock.clone() };
         let give: autocall_twilio::Give = give;
         let ear = EngineEar::new(app.engine.clone(), self.twilio.clone(), give.clone()).with_recordings(Arc::new(keep));
         let webhooks = Webhooks::new(self.twilio.urls().clone(), self.accounts.clone(), Arc::new(ear), self.validation)
@@ -89,25 +107,58 @@ impl Link {
             .route("/media/{key}", axum::routing::get(media))
     }
 
+    /// The carrier's address.
+    pub fn base(&self) -> String {
+        self.base.clone()
+    }
+
     /// The hands for what people do in calls.
-    pub fn desk(&self, catalog: Arc<dyn Catalog>) -> Arc<dyn Desk> {
-        Arc::new(Hands { twilio: self.twilio.clone(), accounts: self.accounts.clone(), catalog })
+    /// They stay within the fence, and take their dials from the same rate as everybody.
+    pub fn desk(
+        &self,
+        catalog: Arc<dyn Catalog>,
+        clock: Arc<dyn Clock>,
+        rates: Arc<AccountRates>,
+        fence: Option<Fence>,
+    ) -> Arc<dyn Desk> {
+        let (twilio, accounts) = (self.twilio.clone(), self.accounts.clone());
+        Arc::new(Hands { twilio, accounts, catalog, clock, rates, fence })
     }
 }
 
-/// Longest time that a webhook waits for its turn; then the carrier is told to come again.
-const WAIT: Duration = Duration::from_secs(4);
+/// Longest time that a webhook waits for its turn; then the carrier is told to come again. Who
+/// asks has somebody on the line, and a carrier that waits three seconds itself.
+const ASKING_WAIT: Duration = Duration::from_secs(2);
+const REPORT_WAIT: Duration = Duration::from_secs(4);
+/// Longest time that the body of a webhook takes to arrive.
+const BODY_WAIT: Duration = Duration::from_secs(2);
+
+/// There is no place now: the carrier comes again.
+fn refused(report: bool) -> Response {
+    let kind = if report { "report" } else { "asking" };
+    metrics::counter!("autocall_webhooks_refused_total", "kind" => kind).increment(1);
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
+}
 
 async fn hear(app: App, webhooks: Arc<Webhooks>, request: Request) -> Response {
     let started = std::time::Instant::now();
-    let busy = || (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response();
     let method = request.method().clone();
+    let report = is_report(request.uri().path());
+    let Some(reading) = app.gates.hearing.try_enter() else { return refused(report) };
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    let body = match tokio::time::timeout(BODY_WAIT, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
-    let Ok(Ok(_place)) = tokio::time::timeout(WAIT, app.gates.calls.acquire()).await else { return busy() };
-    let answer = webhooks.serve(axum::http::Request::from_parts(parts, body)).await;
+    drop(reading);
+    // A place is taken before anything is decoded: what is refused must cost next to nothing.
+    let place =
+        if report { app.gates.reports.enter(REPORT_WAIT).await } else { app.gates.asking.enter(ASKING_WAIT).await };
+    let Some(_place) = place else { return refused(report) };
+    let span = tracing::info_span!("webhook", status = tracing::field::Empty);
+    let answer = webhooks.serve(axum::http::Request::from_parts(parts, body)).instrument(span.clone()).await;
+    span.record("status", answer.status().as_u16());
     crate::ops::metrics::request(&method, "/webhooks/twilio", answer.status(), started.elapsed());
     answer.map(Body::from)
 }
@@ -125,8 +176,11 @@ async fn media(State(app): State<App>, Path(key): Path<String>) -> Answer<Respon
 
 struct Hands {
     twilio: Arc<Twilio>,
-    accounts: Arc<dyn Accounts>,
+    accounts: Arc<TenantAccounts>,
     catalog: Arc<dyn Catalog>,
+    clock: Arc<dyn Clock>,
+    rates: Arc<AccountRates>,
+    fence: Option<Fence>,
 }
 
 /// A conversation: its room and who is in it.
@@ -150,6 +204,27 @@ impl Hands {
             None => self.station(agent).await?,
         };
         Ok(Talk { room, customer, agent: theirs.ok_or_else(gone)? })
+    }
+
+    /// Before a number that a user named is dialed: it must be within the fence, and it counts.
+    async fn may_dial(&self, call: &Call, to: &Address) -> Answer<()> {
+        if let (Some(fence), Address::Phone(phone)) = (&self.fence, to)
+            && !fence.holds(*phone)
+        {
+            return Err(Problem::forbidden("DIAL_ONLY does not name this number"));
+        }
+        let lease = self.rates.lease(&call.plan.account, 1, Urgency::Agent, self.clock.now()).await;
+        lease.map(drop).map_err(Problem::from)
+    }
+
+    /// The account on which a recording was made.
+    async fn account_of(&self, recording: &Recording) -> Answer<Arc<Account>> {
+        let tenant = recording.call.tenant();
+        let found = match recording.location.expose() {
+            "" => self.accounts.named(&tenant.to_string()).await,
+            id => self.accounts.by_id(tenant, id).await,
+        };
+        found.ok_or_else(|| Problem::conflict("the recording lies with a carrier account that is not known any more"))
     }
 
     async fn station(&self, agent: AgentId) -> Answer<Option<ProviderRef>> {
@@ -195,6 +270,7 @@ impl Desk for Hands {
                 twilio.set_recording(account, &talk.customer, state).await.map_err(failed)
             }
             Step::Join { at, presence } => {
+                self.may_dial(call, at).await?;
                 let how = match presence {
                     Presence::Monitor => Supervision::Monitor,
                     Presence::Coach => Supervision::Coach(talk.agent.clone()),
@@ -207,15 +283,15 @@ impl Desk for Hands {
     }
 
     async fn listen(&self, recording: &Recording) -> Answer<(Body, String)> {
-        let name = recording.call.tenant().to_string();
-        let account = self.accounts.named(&name).await.ok_or_else(Problem::not_found)?;
+        let account = self.account_of(recording).await?;
         let sound = self.twilio.client().recording_sound(&account, &recording.provider).await;
         let sound = sound.map_err(|_| Problem::unavailable())?;
-        Ok((Body::from(sound), "audio/mpeg".into()))
+        Ok((Body::from(sound), "audio/wav".into()))
     }
 
     async fn delete(&self, recording: &Recording) -> Answer<()> {
-        let account = recording.call.tenant().to_string();
-        self.twilio.delete_recording(&account, &recording.provider).await.map_err(failed)
+        let account = self.account_of(recording).await?;
+        let deleted = self.twilio.client().delete_recording(&account, &recording.provider).await;
+        deleted.map_err(|fault| Problem::conflict(format!("the carrier would not delete it: {fault}")))
     }
 }

@@ -1,5 +1,6 @@
 //! `autocall admin`: tenants, users and keys from the command line.
 
+use crate::app::App;
 use crate::cli::Outcome;
 use crate::config::{Config, Flags};
 use crate::http::problem::{Answer, Problem};
@@ -10,6 +11,7 @@ use crate::node::Node;
 use crate::routes::auth::{new_tenant, new_user};
 use crate::routes::users::link_for;
 use autocall_core::TenantId;
+use autocall_core::ports::Put;
 use autocall_core::ports::catalog::PageAsk;
 use clap::Subcommand;
 use std::process::ExitCode;
@@ -38,11 +40,36 @@ pub enum What {
         #[arg(long)]
         owner: String,
     },
+    /// Lets a tenant that registered by itself call on the server's own carrier account.
+    AllowCarrier {
+        /// The tenant, by its number.
+        #[arg(long)]
+        tenant: u32,
+    },
+    /// Gives a number of the server's carrier account to a tenant, to be shown to people.
+    AddNumber {
+        /// The tenant, by its number.
+        #[arg(long)]
+        tenant: u32,
+        /// In E.164.
+        phone: String,
+    },
     /// Lists a tenant's users.
     Users {
         /// The tenant, by its number.
         #[arg(long)]
         tenant: u32,
+    },
+    /// Makes a user, and prints a one-time link with which they set a password.
+    AddUser {
+        /// The tenant, by its number.
+        #[arg(long)]
+        tenant: u32,
+        /// The login name.
+        login: String,
+        /// owner, manager, supervisor, agent, read-only or auditor.
+        #[arg(long)]
+        role: String,
     },
     /// Prints a one-time link with which a user sets a new password.
     ResetPassword {
@@ -56,6 +83,20 @@ pub enum What {
         tenant: u32,
         /// What it is for.
         name: String,
+    },
+    /// Lists a tenant's API keys, without their secrets.
+    Keys {
+        /// The tenant, by its number.
+        #[arg(long)]
+        tenant: u32,
+    },
+    /// Revokes an API key.
+    RevokeKey {
+        /// The tenant, by its number.
+        #[arg(long)]
+        tenant: u32,
+        /// The key's id, as `keys` lists it.
+        id: String,
     },
 }
 
@@ -95,13 +136,20 @@ async fn act(node: &Node, what: What) -> Answer<()> {
             if users::by_login(app, &login, app.clock.now()).await?.is_some() {
                 return Err(Problem::conflict("the login name is taken"));
             }
-            let tenant = new_tenant(app, &name).await?;
+            let tenant = new_tenant(app, &name, false).await?;
             let user = new_user(app, tenant, login, "", Role::Owner, None);
             users::create(app, tenant, &user).await?;
             let link = link_for(app, tenant, user.id).await?;
             println!("tenant {tenant}\nthe owner sets a password here, once, within a day:\n{}", link.url);
             Ok(())
         }
+        What::AllowCarrier { tenant } => {
+            let found = app.catalog.tenant(TenantId(tenant)).await?;
+            let mut row = found.row;
+            row.settings["own_carrier_only"] = false.into();
+            Ok(app.catalog.put_tenant(&Put { row, expected: found.version }).await?)
+        }
+        What::AddNumber { tenant, phone } => crate::routes::numbers::give(app, TenantId(tenant), &phone).await,
         What::Users { tenant } => {
             for found in crate::views::documents(app, TenantId(tenant), users::KIND).await? {
                 let user: User = serde_json::from_value(found.row.body).map_err(Problem::internal)?;
@@ -109,6 +157,7 @@ async fn act(node: &Node, what: What) -> Answer<()> {
             }
             Ok(())
         }
+        What::AddUser { tenant, login, role } => add_user(app, TenantId(tenant), &login, role).await,
         What::ResetPassword { login } => {
             let login = users::fold(&login).ok_or_else(Problem::not_found)?;
             let found = users::by_login(app, &login, app.clock.now()).await?;
@@ -123,5 +172,24 @@ async fn act(node: &Node, what: What) -> Answer<()> {
             println!("{secret}");
             Ok(())
         }
+        What::Keys { tenant } => {
+            for found in crate::views::documents(app, TenantId(tenant), keys::KIND).await? {
+                let key: keys::ApiKey = serde_json::from_value(found.row.body).map_err(Problem::internal)?;
+                println!("{}  {}…  {}", Key(key.id), key.begins, key.name);
+            }
+            Ok(())
+        }
+        What::RevokeKey { tenant, id } => keys::revoke(app, TenantId(tenant), id.parse::<Key>()?.0).await,
     }
+}
+
+async fn add_user(app: &App, tenant: TenantId, login: &str, role: String) -> Answer<()> {
+    app.catalog.tenant(tenant).await?;
+    let role: Role = serde_json::from_value(role.into())
+        .map_err(|_| Problem::bad_request("--role: use owner, manager, supervisor, agent, read-only or auditor"))?;
+    let login = users::fold(login).ok_or_else(|| Problem::bad_request("this cannot be a login name"))?;
+    let user = new_user(app, tenant, login, "", role, None);
+    users::create(app, tenant, &user).await?;
+    println!("{}", link_for(app, tenant, user.id).await?.url);
+    Ok(())
 }

@@ -20,7 +20,9 @@ pub struct Args {
 pub fn run(args: Args) -> Outcome {
     let config = super::configure(&args.config)?;
     ops::log::start(&config);
-    crate::cli::block_on(serve(config))?
+    let outcome = crate::cli::block_on(serve(config))?;
+    ops::log::flush();
+    outcome
 }
 
 async fn serve(mut config: Config) -> Outcome {
@@ -42,8 +44,12 @@ async fn serve(mut config: Config) -> Outcome {
         async move { listen::serve(&app, listener, router, told).await }
     });
     signal().await;
-    tracing::info!("stopping: no new work, what runs ends");
-    // Not ready from now on: balancers send others elsewhere. Sockets and streams end first.
+    tracing::info!("stopping: nobody new is called; people on the line are attended to first");
+    tokio::select! {
+        () = node.drain() => {}
+        () = signal() => tracing::info!("told twice: stopping at once"),
+    }
+    // Sockets and streams end first.
     node.app.stopping.cancel();
     stop.cancel();
     let ended = served.await.map_err(|error| error.to_string())?;
@@ -67,6 +73,11 @@ async fn welcome(node: &Node) -> Result<(), String> {
         }
     } else {
         println!("autocall serves {address}; real calls are made.");
+        let first = autocall_core::ports::catalog::PageAsk::first(1);
+        let none = node.app.directory.tenant_names(&first).await.is_ok_and(|page| page.items.is_empty());
+        if none {
+            println!("there is no tenant yet: autocall admin add-tenant NAME --owner LOGIN");
+        }
     }
     Ok(())
 }

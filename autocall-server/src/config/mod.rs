@@ -50,6 +50,8 @@ pub struct Twilio {
     pub number: Phone,
     /// Where REST requests go.
     pub api_base: url::Url,
+    /// Calls per second that the account may start, over all nodes.
+    pub calls_per_s: f64,
     /// Unsigned webhooks are taken; only ever with a carrier on loopback.
     pub skip_validation: bool,
 }
@@ -86,6 +88,8 @@ pub struct Tls {
 /// Limits of the HTTP side.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Connections at once; more wait to be accepted.
+    pub connections_max: usize,
     /// Longest time a request may take, seconds; uploads and exports excepted.
     pub request_s_max: u64,
     /// Largest body, bytes; uploads excepted.
@@ -107,6 +111,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where rows are kept.
     pub store: StoreChoice,
+    /// A NATS server between the nodes; Postgres itself where absent.
+    pub nats_url: Option<SecretString>,
     /// Who places the calls.
     pub carrier: CarrierChoice,
     /// How the outside reaches the server.
@@ -198,6 +204,10 @@ impl Config {
             listen,
             data_dir: read.or("DATA_DIR", PathBuf::from("autocall-data"), "a folder", |s| Some(s.into())),
             store: store(&mut read),
+            nats_url: read.maybe("NATS_URL", "a URL such as nats://127.0.0.1:4222", |s| {
+                let known = s.starts_with("nats://") || s.starts_with("tls://");
+                known.then(|| SecretString::from(s))
+            }),
             carrier,
             public_base,
             trusted_proxies: read.or(
@@ -234,6 +244,9 @@ impl Config {
             }),
             metrics_token: read.maybe("METRICS_TOKEN", "at least 16 characters", |s| (s.len() >= 16).then(|| s.into())),
             limits: Limits {
+                connections_max: read.or("CONNECTIONS_MAX", 10_000, "a number from 16 to 1000000", |s| {
+                    within(s, 16, 1_000_000).map(|n| n as usize)
+                }),
                 request_s_max: read.or("REQUEST_S_MAX", 30, "seconds, 1 to 300", |s| within(s, 1, 300)),
                 body_bytes_max: read.or("BODY_BYTES_MAX", 1 << 20, "bytes, 1024 to 67108864", |s| {
                     within(s, 1024, 64 << 20).map(|n| n as usize)
@@ -254,6 +267,14 @@ impl Config {
     /// Whether no real call can be made.
     pub fn is_trial(&self) -> bool {
         matches!(self.carrier, CarrierChoice::Simulated)
+    }
+
+    /// Calls per second of one carrier account, over all nodes.
+    pub fn calls_per_s(&self) -> f64 {
+        match &self.carrier {
+            CarrierChoice::Twilio(twilio) => twilio.calls_per_s,
+            CarrierChoice::Simulated => 30.0,
+        }
     }
 
     /// Whether cookies may be sent over an unencrypted connection: only to this machine itself.
@@ -309,6 +330,9 @@ fn carrier(read: &mut Reader<'_>, public_base: &url::Url) -> CarrierChoice {
         "a URL such as https://api.twilio.com",
         |s| s.parse().ok().filter(|url: &url::Url| url.scheme() == "https" || is_loopback(url)),
     );
+    let calls_per_s = read.or("TWILIO_CALLS_PER_S", 1.0, "a number from 0.1 to 1000", |s| {
+        s.parse().ok().filter(|rate| (0.1..=1000.0).contains(rate))
+    });
     let skip_validation = read.or("SKIP_TWILIO_VALIDATION", false, "true or false", yes_or_no);
     if skip_validation && !is_loopback(&api_base) {
         read.wrong("SKIP_TWILIO_VALIDATION", "false, unless TWILIO_API_BASE is this machine itself");
@@ -321,7 +345,7 @@ fn carrier(read: &mut Reader<'_>, public_base: &url::Url) -> CarrierChoice {
     }
     match (sid, token, number) {
         (Some(account_sid), Some(auth_token), Some(number)) => {
-            CarrierChoice::Twilio(Twilio { account_sid, auth_token, number, api_base, skip_validation })
+            CarrierChoice::Twilio(Twilio { account_sid, auth_token, number, api_base, calls_per_s, skip_validation })
         }
         (sid, token, number) => {
             let why = "because another TWILIO_… setting is there";
@@ -349,7 +373,8 @@ pub fn is_loopback(url: &url::Url) -> bool {
     }
 }
 
-fn is_sid(s: &str) -> bool {
+/// Whether the text can be an account of the carrier.
+pub fn is_sid(s: &str) -> bool {
     s.len() == 34 && s.starts_with("AC") && s.bytes().skip(2).all(|b| b.is_ascii_hexdigit())
 }
 

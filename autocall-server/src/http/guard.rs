@@ -7,15 +7,21 @@ use super::table::Weight;
 use crate::app::App;
 use crate::identity::{Principal, Rule, principal};
 use axum::body::Body;
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
+use tracing::Instrument as _;
 
 /// Longest time that a request with somebody listening waits for its turn before it is refused,
 /// so that the carrier tries again or another node.
-const CALL_WAIT: Duration = Duration::from_secs(4);
+const CALL_WAIT: Duration = Duration::from_secs(2);
+
+/// Longest time that a body takes to arrive.
+const BODY_WAIT: Duration = Duration::from_secs(10);
 
 /// What one route's guard knows.
 #[derive(Clone)]
@@ -31,25 +37,33 @@ pub struct Pass {
 pub async fn guard(State(pass): State<Pass>, request: Request, next: Next) -> Response {
     let started = std::time::Instant::now();
     let method = request.method().clone();
-    let response = match admit(&pass, request, next).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    };
+    // The route's pattern, never the path: keys of things say nothing, texts in paths might.
+    let span = tracing::info_span!("request", method = %method, route = pass.path, status = tracing::field::Empty);
+    let response = async {
+        match admit(&pass, request, next).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        }
+    }
+    .instrument(span.clone())
+    .await;
+    span.record("status", response.status().as_u16());
     crate::ops::metrics::request(&method, pass.path, response.status(), started.elapsed());
     response
 }
 
-async fn admit(pass: &Pass, mut request: Request, next: Next) -> Result<Response, Problem> {
+async fn admit(pass: &Pass, request: Request, next: Next) -> Result<Response, Problem> {
     let app = &pass.app;
-    let _place = match pass.weight {
-        Weight::Page | Weight::Stream => app.gates.pages.try_acquire().map_err(|_| Problem::unavailable())?,
-        Weight::Call => tokio::time::timeout(CALL_WAIT, app.gates.calls.acquire())
-            .await
-            .ok()
-            .and_then(Result::ok)
-            .ok_or_else(Problem::unavailable)?,
+    // The body first: a place is for work, not for waiting until somebody has sent it.
+    let (parts, body) = receive(pass, request).await?;
+    let place = match pass.weight {
+        Weight::Free => None,
+        Weight::Page => Some(app.gates.pages.try_enter()),
+        Weight::Stream => Some(app.gates.streams.try_enter()),
+        Weight::Call => Some(app.gates.calls.enter(CALL_WAIT).await),
     };
-    let who = principal::authenticate(app, request.method(), request.headers()).await;
+    let _place = place.map(|found| found.ok_or_else(Problem::unavailable)).transpose()?;
+    let who = principal::authenticate(app, &parts.method, &parts.headers).await;
     let principal = match (pass.rule, who) {
         // Whoever signs in with an outdated cookie is not turned away for it.
         (Rule::Public, who) => who.ok().flatten(),
@@ -57,6 +71,7 @@ async fn admit(pass: &Pass, mut request: Request, next: Next) -> Result<Response
         (_, Ok(None)) => return Err(Problem::unauthorized()),
         (_, Err(problem)) => return Err(problem),
     };
+    let mut request = Request::from_parts(parts, body);
     if let Some(principal) = &principal {
         if !pass.rule.admits(principal.rights) {
             return Err(Problem::forbidden("your role does not allow this"));
@@ -67,20 +82,34 @@ async fn admit(pass: &Pass, mut request: Request, next: Next) -> Result<Response
     serve(pass, principal, request, next).await
 }
 
+/// The request with its body whole, bounded in size and time; streams read their own.
+async fn receive(pass: &Pass, request: Request) -> Result<(Parts, Body), Problem> {
+    let app = &pass.app;
+    let (parts, body) = request.into_parts();
+    if pass.weight == Weight::Stream {
+        return Ok((parts, body));
+    }
+    if pass.weight == Weight::Free || body.is_end_stream() {
+        return Ok((parts, Body::empty()));
+    }
+    let _place = app.gates.reading.try_enter().ok_or_else(Problem::unavailable)?;
+    let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large or broke off");
+    let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body took too long to arrive");
+    let bytes = axum::body::to_bytes(body, app.config.limits.body_bytes_max);
+    let bytes = tokio::time::timeout(BODY_WAIT, bytes).await.map_err(slow)?.map_err(too_large)?;
+    Ok((parts, Body::from(bytes)))
+}
+
 async fn serve(pass: &Pass, who: Option<Principal>, request: Request, next: Next) -> Result<Response, Problem> {
     let limits = &pass.app.config.limits;
     if pass.weight == Weight::Stream {
         return Ok(next.run(request).await);
     }
-    let (parts, body) = request.into_parts();
-    let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large or broke off");
+    let key = request.headers().get("idempotency-key").cloned();
     let work = async {
-        let body = axum::body::to_bytes(body, limits.body_bytes_max).await.map_err(too_large)?;
-        match (pass.idempotent, who, parts.headers.get("idempotency-key").cloned()) {
-            (true, Some(who), Some(key)) => {
-                idempotency::once(&pass.app, &who, pass.path, &key, parts, body, next).await
-            }
-            _ => Ok(next.run(Request::from_parts(parts, Body::from(body))).await),
+        match (pass.idempotent, who, key) {
+            (true, Some(who), Some(key)) => idempotency::once(&pass.app, &who, &key, request, next).await,
+            _ => Ok(next.run(request).await),
         }
     };
     tokio::time::timeout(Duration::from_secs(limits.request_s_max), work)

@@ -2,6 +2,7 @@
 
 pub mod etag;
 pub mod fallback;
+pub mod gate;
 pub mod guard;
 pub mod idempotency;
 pub mod openapi;

@@ -152,12 +152,18 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
     for parameter in &doc.parameters {
         operation = operation.parameter(parameter.clone());
     }
-    for (status, content, about) in &doc.answers {
-        let mut response = ResponseBuilder::new().description(*about);
-        if let Some((media, schema)) = content {
-            response = response.content(*media, ContentBuilder::new().schema(Some(schema.clone())).build());
+    // One status may come in several media.
+    let statuses: BTreeSet<u16> = doc.answers.iter().map(|(status, ..)| *status).collect();
+    for status in statuses {
+        let answers = doc.answers.iter().filter(|(s, ..)| *s == status);
+        let mut response = ResponseBuilder::new();
+        for (_, content, about) in answers {
+            response = response.description(*about);
+            if let Some((media, schema)) = content {
+                response = response.content(*media, ContentBuilder::new().schema(Some(schema.clone())).build());
+            }
         }
-        if *status == 201 {
+        if status == 201 {
             let text = ObjectBuilder::new().schema_type(Type::String);
             response = response.header("Location", HeaderBuilder::new().schema(Some(text)).build());
         }
@@ -196,8 +202,8 @@ fn problems(route: &Route) -> BTreeSet<u16> {
     if route.idempotent {
         statuses.extend([400, 409, 422]);
     }
-    if route.weight != Weight::Stream {
-        statuses.insert(413);
+    if !matches!(route.weight, Weight::Stream | Weight::Free) {
+        statuses.extend([408, 413]);
     }
     statuses
 }

@@ -23,6 +23,8 @@ pub enum Weight {
     Call,
     /// Streams: no time limit, its own body limit.
     Stream,
+    /// Costs nothing and takes no place: whether the process lives.
+    Free,
 }
 
 /// A route.
@@ -51,6 +53,11 @@ impl Route {
     /// Is answered even under overload: somebody is on the line.
     pub fn urgent(&mut self) -> &mut Route {
         self.weight = Weight::Call;
+        self
+    }
+    /// Is answered whatever the load, from memory or nearly so.
+    pub fn free(&mut self) -> &mut Route {
+        self.weight = Weight::Free;
         self
     }
     /// Honors `Idempotency-Key`.

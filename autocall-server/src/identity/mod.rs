@@ -4,6 +4,7 @@
 //! from the request.
 
 pub mod keys;
+pub mod lockout;
 pub mod password;
 pub mod principal;
 pub mod role;

@@ -8,14 +8,13 @@ use autocall_core::ports::catalog::{CatalogError, Document, Entry, EntryKind};
 use autocall_core::ports::{Put, Versioned};
 use autocall_core::{AgentId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::app::App;
 
 /// The kind of the documents that hold users.
 pub const KIND: &str = "user";
-/// Wrong passwords in a row that lock an account for a while.
+/// Wrong codes in a row that lock an account for a while.
 pub const MISSES_MAX: u32 = 8;
 /// How long a locked account stays so, milliseconds; doubles with each further miss.
 const LOCK_MS: i64 = 60_000;
@@ -47,7 +46,7 @@ pub struct User {
     /// May not sign in.
     #[serde(default)]
     pub disabled: bool,
-    /// Wrong passwords in a row.
+    /// Wrong codes in a row.
     #[serde(default)]
     pub misses: u32,
     /// Locked until then.
@@ -67,7 +66,7 @@ impl std::fmt::Debug for User {
 }
 
 impl User {
-    /// Remembers a wrong password.
+    /// Remembers a wrong code of the second factor.
     pub fn miss(&mut self, now: Timestamp) {
         self.misses = self.misses.saturating_add(1);
         if self.misses >= MISSES_MAX {
@@ -181,23 +180,35 @@ pub async fn link(app: &App, tenant: TenantId, id: Uuid) -> Answer<String> {
         kind: EntryKind::Invite,
         name: token::digest_of(&secret).into(),
         tenant,
-        body: serde_json::json!({ "user": Key(id).to_string() }),
+        body: serde_json::json!({ "user": Key(id).to_string(), "at": now.ms() }),
         until: Some(now + autocall_core::Millis::from_secs(token::LINK_S)),
     };
     app.directory.put_entry(&Put { row: entry, expected: 0 }).await?;
     Ok(secret)
 }
 
+/// Whose link it is, without using it up. A link from before the present password is void: one that
+/// was used, or a password that was changed, ends all others.
+pub async fn linked(app: &App, secret: &str) -> Answer<Option<(TenantId, Uuid)>> {
+    let name = token::digest_of(secret);
+    let Some(entry) = app.directory.entry(EntryKind::Invite, &name, app.clock.now()).await? else { return Ok(None) };
+    let (tenant, body) = (entry.row.tenant, &entry.row.body);
+    let Some(id) = body["user"].as_str().and_then(|s| s.parse::<Key>().ok()) else { return Ok(None) };
+    let made = Timestamp::from_ms(body["at"].as_i64().unwrap_or(0));
+    match user(app, tenant, id.0).await {
+        Ok(found) => Ok((made >= found.row.tokens_from).then_some((tenant, id.0))),
+        Err(problem) if problem.status == 404 => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
 /// Uses a one-time link up.
 pub async fn redeem(app: &App, secret: &str) -> Answer<Option<(TenantId, Uuid)>> {
-    let name: Arc<str> = token::digest_of(secret).into();
-    let Some(entry) = app.directory.entry(EntryKind::Invite, &name, app.clock.now()).await? else { return Ok(None) };
+    let Some(found) = linked(app, secret).await? else { return Ok(None) };
     // Whoever removes it has it; two at once are told apart here.
-    match app.directory.remove_entry(EntryKind::Invite, &name).await {
-        Ok(()) => {}
-        Err(CatalogError::NotFound) => return Ok(None),
-        Err(error) => return Err(error.into()),
+    match app.directory.remove_entry(EntryKind::Invite, &token::digest_of(secret)).await {
+        Ok(()) => Ok(Some(found)),
+        Err(CatalogError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    let id = entry.row.body["user"].as_str().and_then(|s| s.parse::<Key>().ok());
-    Ok(id.map(|id| (entry.row.tenant, id.0)))
 }

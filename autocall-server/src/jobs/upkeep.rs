@@ -11,8 +11,9 @@ use std::time::Duration;
 const DOOMED: &str = "doomed-recording";
 
 /// Has a recording deleted at the carrier, again and again until it is.
-pub async fn delete_later(app: &App, tenant: TenantId, name: &str) -> Answer<()> {
-    let row = Document { tenant, kind: DOOMED.into(), key: name.into(), body: serde_json::json!({}), until: None };
+pub async fn delete_later(app: &App, tenant: TenantId, name: &str, account: &str) -> Answer<()> {
+    let body = serde_json::json!({ "account": account });
+    let row = Document { tenant, kind: DOOMED.into(), key: name.into(), body, until: None };
     match app.catalog.put_document(&Put { row, expected: 0 }).await {
         Ok(()) | Err(autocall_core::ports::catalog::CatalogError::Changed) => Ok(()),
         Err(error) => Err(error.into()),
@@ -35,17 +36,31 @@ pub async fn run(app: App) {
 
 async fn round(app: &App) -> Answer<()> {
     let now = app.clock.now();
+    keep_partitions(app, now).await;
     while app.directory.sweep_entries(now, 1000).await? > 0 && !app.stopping.is_cancelled() {}
     let mut ask = PageAsk::first(100);
     loop {
         let page = app.directory.tenant_names(&ask).await?;
         for tenant in &page.items {
-            self::tenant(app, tenant.tenant).await?;
+            // One tenant's trouble is not the others'.
+            if let Err(problem) = self::tenant(app, tenant.tenant).await {
+                tracing::warn!(tenant = %tenant.tenant, problem = %problem.title, "upkeep of a tenant");
+            }
         }
         match page.next {
             Some(next) if !app.stopping.is_cancelled() => ask.after = Some(next),
             _ => return Ok(()),
         }
+    }
+}
+
+/// Makes the months ahead in which calls and records are kept. Nothing is dropped here: retention
+/// sweeps row by row, and whole months are the operator's decision.
+async fn keep_partitions(app: &App, now: autocall_core::Timestamp) {
+    use secrecy::ExposeSecret as _;
+    let crate::config::StoreChoice::Postgres(url) = &app.config.store else { return };
+    if let Err(error) = autocall_store_postgres::keep_partitions(url.expose_secret(), now, None).await {
+        tracing::warn!(%error, "the next months' partitions could not be made");
     }
 }
 
@@ -67,7 +82,7 @@ async fn tenant(app: &App, tenant: TenantId) -> Answer<()> {
         let recording = Recording {
             call: autocall_core::CallId::small(tenant, 0),
             provider: doomed.row.key.clone(),
-            location: autocall_core::Private::default(),
+            location: autocall_core::Private::new(doomed.row.body["account"].as_str().unwrap_or_default()),
             length_ms: 0,
             made_at: autocall_core::Timestamp::EPOCH,
         };

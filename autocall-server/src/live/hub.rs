@@ -4,8 +4,8 @@ use autocall_core::ports::{Note, Notifier};
 use autocall_core::{AgentId, TenantId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::broadcast;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::sync::{broadcast, mpsc};
 
 /// Events that a reader may be behind before it gets a snapshot instead.
 const BEHIND_MAX: usize = 512;
@@ -30,8 +30,8 @@ pub enum Room {
 pub struct Event {
     /// The place, from 1.
     pub seq: u64,
-    /// What changed.
-    pub note: Note,
+    /// What changed; `None` where notes were lost on their way here.
+    pub note: Option<Note>,
 }
 
 struct Inside {
@@ -46,6 +46,8 @@ pub struct Hub {
     life: String,
     rooms: Mutex<HashMap<Room, Inside>>,
     readers: AtomicUsize,
+    /// To the other nodes, where there are some.
+    out: OnceLock<mpsc::Sender<Note>>,
 }
 
 /// A reader's place in a room.
@@ -63,7 +65,7 @@ pub struct Reader {
 #[derive(Debug)]
 pub enum Heard {
     /// Something changed.
-    Event(Arc<Event>),
+    Event(Arc<Event>, Note),
     /// Too much was missed: take a snapshot.
     Missed,
     /// The server stops.
@@ -73,10 +75,25 @@ pub enum Heard {
 impl Hub {
     /// A hub with a name for this life of the process.
     pub fn new(life: String) -> Hub {
-        Hub { life, rooms: Mutex::new(HashMap::new()), readers: AtomicUsize::new(0) }
+        Hub { life, rooms: Mutex::new(HashMap::new()), readers: AtomicUsize::new(0), out: OnceLock::new() }
     }
 
-    /// Tells everybody whom a note concerns. Never blocks.
+    /// From now on notes of this node also go here, as long as there is room.
+    pub fn also(&self, out: mpsc::Sender<Note>) {
+        let _ = self.out.set(out);
+    }
+
+    /// Tells every reader that something was missed: each takes a snapshot.
+    pub fn missed(&self) {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        for inside in rooms.values_mut() {
+            inside.past.clear();
+            inside.seq += 1;
+            let _ = inside.sender.send(Arc::new(Event { seq: inside.seq, note: None }));
+        }
+    }
+
+    /// Tells the readers of this node whom a note concerns. Never blocks.
     pub fn publish(&self, note: &Note) {
         let (tenant, agent) = match note {
             Note::Call { call, .. } => (call.tenant(), None),
@@ -92,7 +109,7 @@ impl Hub {
             // A room that nobody ever read remembers nothing.
             let Some(inside) = rooms.get_mut(&room) else { continue };
             inside.seq += 1;
-            let event = Arc::new(Event { seq: inside.seq, note: note.clone() });
+            let event = Arc::new(Event { seq: inside.seq, note: Some(note.clone()) });
             if inside.past.len() >= REMEMBERED {
                 inside.past.pop_front();
             }
@@ -143,20 +160,30 @@ impl Hub {
 
 impl Notifier for Hub {
     fn notify(&self, note: &Note) {
+        crate::ops::metrics::note(note);
         self.publish(note);
+        if let Some(out) = self.out.get() {
+            // A full queue loses the note for consoles on other nodes, which is allowed.
+            let _ = out.try_send(note.clone());
+        }
     }
 }
 
 impl Reader {
     /// The next event. Safe to drop while it waits.
     pub async fn next(&mut self) -> Heard {
-        if let Some(event) = self.replay.pop_front() {
-            return Heard::Event(event);
+        if let Some(event) = self.replay.pop_front()
+            && let Some(note) = event.note.clone()
+        {
+            return Heard::Event(event, note);
         }
         match self.receiver.recv().await {
             Ok(event) => {
                 self.seq = event.seq;
-                Heard::Event(event)
+                match event.note.clone() {
+                    Some(note) => Heard::Event(event, note),
+                    None => Heard::Missed,
+                }
             }
             Err(broadcast::error::RecvError::Lagged(_)) => {
                 // Forget what is still queued: the snapshot is newer than all of it.
@@ -201,7 +228,7 @@ mod tests {
 
     async fn heard(reader: &mut Reader) -> u64 {
         match reader.next().await {
-            Heard::Event(event) => event.seq,
+            Heard::Event(event, _) => event.seq,
             other => panic!("{other:?}"),
         }
     }
@@ -245,6 +272,19 @@ mod tests {
         assert!(!past.fresh);
         let old = hub.read(Room::Tenant(TenantId(1)), Some("life-3")).expect("room");
         assert!(old.fresh, "too old to be remembered");
+    }
+
+    #[tokio::test]
+    async fn what_was_lost_between_nodes_is_made_good_by_a_snapshot() {
+        let hub = Arc::new(Hub::new("life".into()));
+        let room = Room::Tenant(TenantId(1));
+        let mut reader = hub.read(room, None).expect("room");
+        hub.publish(&note(1, 1));
+        let before = (heard(&mut reader).await, reader.here()).1;
+        hub.missed();
+        assert!(matches!(reader.next().await, Heard::Missed));
+        assert!(hub.read(room, Some(&before)).expect("room").fresh, "who comes back takes a snapshot as well");
+        assert!(!hub.read(room, Some(&reader.here())).expect("room").fresh);
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 pub mod hub;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod relay;
 pub mod socket;
 pub mod stream;
 pub mod watch;

@@ -1,36 +1,37 @@
 //! The WebSocket of a console: messages out, pings both ways, nothing else in.
 
-use super::watch::Watch;
-use crate::app::App;
-use crate::identity::{Principal, principal};
+use super::watch::{Message as Said, Watch};
 use axum::extract::ws::{Message, WebSocket};
-use axum::http::{HeaderMap, Method};
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
-/// How often a silent line is tried, and the session looked at again.
+/// How often a silent line is tried.
 const PING: Duration = Duration::from_secs(20);
 /// How long one message may take to leave. A reader that takes longer is let go; it comes back
 /// with its cursor.
 const SEND_MAX: Duration = Duration::from_secs(10);
+/// Messages made ahead of a slow line. What does not fit waits in the hub, and becomes a snapshot
+/// there when it is too much.
+const AHEAD: usize = 8;
 
 /// Serves a socket to its end.
-pub async fn serve(app: App, mut socket: WebSocket, mut watch: Watch, headers: HeaderMap) {
+pub async fn serve(mut socket: WebSocket, watch: Watch) {
+    let (give, mut take) = mpsc::channel(AHEAD);
+    // By itself, because a message that is being made must not be dropped for a ping.
+    let _making = AbortOnDropHandle::new(tokio::spawn(make(watch, give)));
     let mut ping = tokio::time::interval(PING);
     ping.tick().await;
     let mut answered = true;
     loop {
         tokio::select! {
-            said = watch.next() => match said {
-                Ok(Some(message)) => {
+            said = take.recv() => match said {
+                Some(message) => {
                     if send(&mut socket, Message::Text(message.body.to_string().into())).await.is_err() {
                         return;
                     }
                 }
-                Ok(None) => break,
-                Err(problem) => {
-                    tracing::debug!(problem = %problem.title, "a socket is closed");
-                    break;
-                }
+                None => break,
             },
             heard = socket.recv() => match heard {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
@@ -38,7 +39,7 @@ pub async fn serve(app: App, mut socket: WebSocket, mut watch: Watch, headers: H
                 Some(Ok(_)) => answered = true,
             },
             _ = ping.tick() => {
-                if !answered || !still(&app, watch.who(), &headers).await {
+                if !answered {
                     break;
                 }
                 answered = false;
@@ -51,30 +52,26 @@ pub async fn serve(app: App, mut socket: WebSocket, mut watch: Watch, headers: H
     let _ = send(&mut socket, Message::Close(None)).await;
 }
 
+async fn make(mut watch: Watch, give: mpsc::Sender<Said>) {
+    loop {
+        match watch.next().await {
+            Ok(Some(message)) => {
+                if give.send(message).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => return,
+            Err(problem) => {
+                tracing::debug!(problem = %problem.title, "a socket is closed");
+                return;
+            }
+        }
+    }
+}
+
 async fn send(socket: &mut WebSocket, message: Message) -> Result<(), ()> {
     match tokio::time::timeout(SEND_MAX, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         _ => Err(()),
-    }
-}
-
-/// Whether the principal is still who they were: a session ended or a role changed in between. An
-/// access token that ran out meanwhile is no reason to close: its session is what counts.
-async fn still(app: &App, who: &Principal, headers: &HeaderMap) -> bool {
-    match &who.session {
-        Some(session) => {
-            let stands = crate::identity::sessions::stands(app, who.tenant, session).await;
-            let role = match who.as_user() {
-                Ok(id) => crate::identity::users::user(app, who.tenant, id).await,
-                Err(problem) => Err(problem),
-            };
-            // A store that is away for a moment closes nothing.
-            stands.is_ok_and(|s| s.is_none()).then_some(()).is_none()
-                && role.map_or_else(|p| p.status == 503, |u| !u.row.disabled && Some(u.row.role) == who.role)
-        }
-        None => match principal::authenticate(app, &Method::GET, headers).await {
-            Ok(found) => found.is_some(),
-            Err(problem) => problem.status == 503,
-        },
     }
 }

@@ -30,6 +30,11 @@ pub fn stream(watch: Watch) -> Response {
 }
 
 /// Begins a stream for a principal.
-pub fn begin(app: &App, who: crate::identity::Principal, cursor: Option<&str>) -> Answer<Response> {
-    Ok(stream(Watch::begin(app, who, cursor)?))
+pub fn begin(
+    app: &App,
+    who: crate::identity::Principal,
+    headers: axum::http::HeaderMap,
+    cursor: Option<&str>,
+) -> Answer<Response> {
+    Ok(stream(Watch::begin(app, who, headers, cursor)?))
 }

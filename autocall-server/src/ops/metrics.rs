@@ -1,5 +1,6 @@
 //! Prometheus metrics. Labels hold routes, statuses and kinds of things, never tenants or persons.
 
+use autocall_core::ports::Note;
 use axum::http::{Method, StatusCode};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
@@ -52,4 +53,46 @@ pub fn count(name: &'static str, n: u64) {
 /// Something stands at a value now.
 pub fn gauge(name: &'static str, value: f64) {
     metrics::gauge!(name).set(value);
+}
+
+/// Something changed in the dialer. Counts what this node did, never who.
+pub fn note(note: &Note) {
+    match note {
+        Note::Call { stage, .. } => metrics::counter!("autocall_call_moves_total", "stage" => *stage).increment(1),
+        Note::Offer { .. } => metrics::counter!("autocall_offers_total").increment(1),
+        Note::Planned { dialled, .. } => {
+            metrics::counter!("autocall_plans_total").increment(1);
+            metrics::counter!("autocall_dials_total").increment(u64::from(*dialled));
+        }
+        Note::Alarm { .. } => metrics::counter!("autocall_alarms_total").increment(1),
+        _ => {}
+    }
+}
+
+/// How many requests of each weight wait or run, from the gates.
+pub fn gates(app: &crate::app::App) {
+    let all = &app.gates;
+    let gates = [
+        ("pages", &all.pages),
+        ("calls", &all.calls),
+        ("asking", &all.asking),
+        ("reports", &all.reports),
+        ("reading", &all.reading),
+        ("streams", &all.streams),
+    ];
+    for (kind, gate) in gates {
+        metrics::gauge!("autocall_requests_in_flight", "kind" => kind).set(gate.taken() as f64);
+    }
+    gauge("autocall_live_readers", app.hub.readers() as f64);
+    gauge("autocall_ready", f64::from(u8::from(app.is_running() && !app.draining.is_cancelled())));
+    if let Some(bytes) = resident_bytes() {
+        gauge("process_resident_memory_bytes", bytes as f64);
+    }
+}
+
+/// Memory that the process holds, where the system says so.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kb| kb * 1024)
 }

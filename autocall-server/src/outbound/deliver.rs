@@ -11,7 +11,9 @@ use crate::routes::events::FeedEntry;
 use autocall_core::ports::Versioned;
 use autocall_core::ports::catalog::PageAsk;
 use autocall_core::{Millis, TenantId};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How often webhooks are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -23,8 +25,9 @@ const TURN_MAX: u32 = 50;
 const ANSWER_BYTES_MAX: usize = 4 << 10;
 /// A target that fails for so long is switched off, and says so.
 const GIVE_UP: Millis = Millis::from_days(5);
-/// Webhooks delivered side by side on this node.
-const AT_ONCE: usize = 32;
+/// Webhooks delivered side by side on this node, and of one tenant among them.
+const AT_ONCE: usize = 64;
+const AT_ONCE_OF_TENANT: usize = 4;
 
 /// Delivers until the server stops.
 pub async fn run(app: App) {
@@ -34,46 +37,89 @@ pub async fn run(app: App) {
     };
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut turns = Turns::default();
     loop {
         tokio::select! {
-            () = app.stopping.cancelled() => return,
+            () = app.stopping.cancelled() => break,
+            Some(ended) = turns.running.join_next(), if !turns.running.is_empty() => {
+                turns.ended(ended.ok());
+                continue;
+            }
             _ = look.tick() => {}
         }
-        if let Err(problem) = round(&app, &client).await {
+        if let Err(problem) = round(&app, &client, &mut turns).await {
             tracing::debug!(problem = %problem.title, "outbound webhooks wait");
+        }
+    }
+    while turns.running.join_next().await.is_some() {}
+}
+
+/// Turns that run: over as many looks as they take, so that a slow target holds up nobody else.
+#[derive(Default)]
+struct Turns {
+    running: tokio::task::JoinSet<(TenantId, Uuid)>,
+    of: HashMap<TenantId, HashSet<Uuid>>,
+}
+
+impl Turns {
+    /// Whether another turn of this webhook may begin.
+    fn has_room(&self, tenant: TenantId, hook: Uuid) -> bool {
+        let mine = self.of.get(&tenant);
+        self.running.len() < AT_ONCE && mine.is_none_or(|m| m.len() < AT_ONCE_OF_TENANT && !m.contains(&hook))
+    }
+    fn ended(&mut self, ended: Option<(TenantId, Uuid)>) {
+        match ended {
+            Some((tenant, hook)) => {
+                if let Some(mine) = self.of.get_mut(&tenant) {
+                    mine.remove(&hook);
+                    if mine.is_empty() {
+                        self.of.remove(&tenant);
+                    }
+                }
+            }
+            // A turn that panicked does not say whose it was: the lease in its row keeps others away.
+            None if self.running.is_empty() => self.of.clear(),
+            None => {}
         }
     }
 }
 
-async fn round(app: &App, client: &reqwest::Client) -> Answer<()> {
+async fn round(app: &App, client: &reqwest::Client, turns: &mut Turns) -> Answer<()> {
     let mut ask = PageAsk::first(500);
-    let mut turns = tokio::task::JoinSet::new();
     loop {
         let page = app.directory.tenant_names(&ask).await?;
-        for tenant in page.items {
-            for found in hook::all(app, tenant.tenant).await? {
-                let now = app.clock.now();
-                if !found.row.active || found.row.next_at > now || found.row.leased_until > now {
-                    continue;
+        for tenant in page.items.into_iter().map(|t| t.tenant) {
+            if app.hookless.holds(tenant) {
+                continue;
+            }
+            let hooks = hook::all(app, tenant).await?;
+            if hooks.is_empty() {
+                app.hookless.add(tenant);
+            }
+            for found in hooks {
+                let (now, id) = (app.clock.now(), found.row.id);
+                let waits = found.row.next_at > now || found.row.leased_until > now;
+                if found.row.active && !waits && turns.has_room(tenant, id) {
+                    begin(app, client, turns, tenant, found);
                 }
-                if turns.len() >= AT_ONCE {
-                    turns.join_next().await;
-                }
-                let (app, client) = (app.clone(), client.clone());
-                turns.spawn(async move {
-                    if let Err(problem) = turn(&app, &client, tenant.tenant, found).await {
-                        tracing::debug!(problem = %problem.title, "a webhook's turn ended early");
-                    }
-                });
             }
         }
         match page.next {
             Some(next) => ask.after = Some(next),
-            None => break,
+            None => return Ok(()),
         }
     }
-    while turns.join_next().await.is_some() {}
-    Ok(())
+}
+
+fn begin(app: &App, client: &reqwest::Client, turns: &mut Turns, tenant: TenantId, found: Versioned<Hook>) {
+    let (app, client, id) = (app.clone(), client.clone(), found.row.id);
+    turns.of.entry(tenant).or_default().insert(id);
+    turns.running.spawn(async move {
+        if let Err(problem) = turn(&app, &client, tenant, found).await {
+            tracing::debug!(problem = %problem.title, "a webhook's turn ended early");
+        }
+        (tenant, id)
+    });
 }
 
 /// One webhook's turn.

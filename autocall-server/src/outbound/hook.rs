@@ -7,6 +7,9 @@ use autocall_core::ports::catalog::Document;
 use autocall_core::ports::{Put, Versioned};
 use autocall_core::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// The kind of the documents that hold webhooks.
@@ -71,4 +74,32 @@ pub async fn all(app: &App, tenant: TenantId) -> Answer<Vec<Versioned<Hook>>> {
         serde_json::from_value(d.row.body).ok().map(|row| Versioned { row, version: d.version })
     };
     Ok(documents.into_iter().filter_map(read).collect())
+}
+
+/// For how long a tenant is believed to have no webhook: one that another node made is delivered
+/// after this at the latest.
+const BELIEVED: Duration = Duration::from_secs(10);
+
+/// Tenants that had no webhook when last asked, so that they are not asked twice a second.
+#[derive(Default)]
+pub struct Hookless(Mutex<HashMap<TenantId, Instant>>);
+
+impl Hookless {
+    /// Whether the tenant had none a moment ago.
+    pub fn holds(&self, tenant: TenantId) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&tenant).is_some_and(|at| at.elapsed() < BELIEVED)
+    }
+    /// It has none.
+    pub fn add(&self, tenant: TenantId) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > 100_000 {
+            known.clear();
+        }
+        known.insert(tenant, Instant::now());
+    }
+    /// It has one now.
+    pub fn forget(&self, tenant: TenantId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+    }
 }

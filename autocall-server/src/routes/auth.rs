@@ -7,16 +7,18 @@ use crate::http::secure;
 use crate::http::table::Table;
 use crate::http::take::{Done, Json};
 use crate::http::values::Key;
-use crate::identity::principal::{ACCESS_COOKIE, REFRESH_COOKIE, cookie};
+use crate::identity::principal::{ACCESS_COOKIE, REFRESH_COOKIE, cookie, same_origin};
 use crate::identity::sessions::{self, Granted};
 use crate::identity::users::{self, User};
 use crate::identity::{Principal, Role, Rule, password, token, totp};
 use autocall_core::ports::Put;
 use autocall_core::ports::catalog::{CatalogError, Retention, Tenant};
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use utoipa::ToSchema;
 
 /// Adds the routes.
@@ -55,7 +57,7 @@ pub fn routes(table: &mut Table) {
         .post("/api/auth/reset", Rule::Public, "Sets a password with a one-time link.", reset)
         .takes::<Reset>()
         .gives::<SignedIn>(200)
-        .may(&[403]);
+        .may(&[403, 423]);
 }
 
 /// What a registration needs.
@@ -113,6 +115,8 @@ pub struct Reset {
     token: String,
     /// The new password, at least 12 characters.
     password: String,
+    /// The six digits of the second factor, where one is set up.
+    code: Option<String>,
 }
 
 /// Signed in. The same tokens are set as cookies that scripts cannot read.
@@ -167,8 +171,18 @@ impl Me {
     }
 }
 
-fn signed_in(app: &App, status: StatusCode, granted: Granted) -> Response {
-    let secure = if app.config.is_https() { "; Secure" } else { "" };
+/// Whether the client is reached over https: then cookies go over nothing else.
+struct Secure(bool);
+
+impl FromRequestParts<App> for Secure {
+    type Rejection = std::convert::Infallible;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(Secure(secure::is_https(app, secure::peer(&parts.extensions), &parts.headers)))
+    }
+}
+
+fn signed_in(secure: &Secure, status: StatusCode, granted: Granted) -> Response {
+    let secure = if secure.0 { "; Secure" } else { "" };
     let cookies = [
         format!(
             "{ACCESS_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}",
@@ -218,15 +232,16 @@ pub fn busy(_: password::Busy) -> Problem {
 
 async fn register(
     State(app): State<App>,
+    secure: Secure,
     extensions: Extensions,
     headers: HeaderMap,
     Json(body): Json<Register>,
 ) -> Answer<Response> {
-    slow_down(&app, &extensions, &headers, None)?;
+    slow_down(&app, &extensions, &headers)?;
     let login = login_name(&body.login)?;
     strong("password", &body.password, &login)?;
     if let Some(invitation) = &body.invitation {
-        return invited(&app, invitation, &login, &body).await;
+        return invited(&app, &secure, invitation, &login, &body).await;
     }
     if app.config.registration != Registration::Open {
         return Err(Problem::forbidden("accounts are made by invitation").remedy("ask an owner for an invitation"));
@@ -238,37 +253,42 @@ async fn register(
     if users::by_login(&app, &login, app.clock.now()).await?.is_some() {
         return Err(Problem::conflict("the login name is taken"));
     }
-    let tenant = new_tenant(&app, name).await?;
+    // Nobody calls at the expense of whoever runs the server without having been let.
+    let tenant = new_tenant(&app, name, !app.config.is_trial()).await?;
     let user = new_user(&app, tenant, login, &body.name, Role::Owner, Some(password));
     users::create(&app, tenant, &user).await?;
-    Ok(signed_in(&app, StatusCode::CREATED, sessions::begin(&app, tenant, user).await?))
+    Ok(signed_in(&secure, StatusCode::CREATED, sessions::begin(&app, tenant, user).await?))
 }
 
 /// Takes an invitation up: the invited user exists already and waits for a name and a password.
-async fn invited(app: &App, secret: &str, login: &str, body: &Register) -> Answer<Response> {
+async fn invited(app: &App, secure: &Secure, secret: &str, login: &str, body: &Register) -> Answer<Response> {
     if app.config.registration == Registration::Closed {
         return Err(Problem::forbidden("no accounts are made here"));
     }
     let refused = || Problem::forbidden("the invitation is not valid").remedy("ask for a new one");
     let password = app.hasher.hash(&body.password).await.map_err(busy)?;
-    let (tenant, id) = users::redeem(app, secret).await?.ok_or_else(refused)?;
+    let (tenant, id) = users::linked(app, secret).await?.ok_or_else(refused)?;
     let found = users::user(app, tenant, id).await.map_err(|_| refused())?;
-    if found.row.login != login {
+    if found.row.login != login || found.row.password.is_some() {
         return Err(refused());
     }
+    users::redeem(app, secret).await?.ok_or_else(refused)?;
+    let now = app.clock.now();
     let user = users::change(app, tenant, id, |user| {
         user.password = Some(password.clone());
+        // Other links to this account are void from now on.
+        user.tokens_from = now;
         if !body.name.trim().is_empty() {
             user.name = body.name.trim().chars().take(100).collect();
         }
         Ok(())
     })
     .await?;
-    Ok(signed_in(app, StatusCode::CREATED, sessions::begin(app, tenant, user).await?))
+    Ok(signed_in(secure, StatusCode::CREATED, sessions::begin(app, tenant, user).await?))
 }
 
-/// Makes a tenant.
-pub async fn new_tenant(app: &App, name: &str) -> Answer<autocall_core::TenantId> {
+/// Makes a tenant; `own_carrier_only` where it may not call on the server's own carrier account.
+pub async fn new_tenant(app: &App, name: &str, own_carrier_only: bool) -> Answer<autocall_core::TenantId> {
     let now = app.clock.now();
     let id = match app.directory.name_tenant(&name.to_lowercase(), now).await {
         Ok(id) => id,
@@ -282,7 +302,11 @@ pub async fn new_tenant(app: &App, name: &str) -> Answer<autocall_core::TenantId
         name: name.into(),
         active: true,
         retention: Retention::default(),
-        settings: serde_json::json!({}),
+        settings: if own_carrier_only {
+            serde_json::json!({ "own_carrier_only": true })
+        } else {
+            serde_json::json!({})
+        },
         created_at: now,
     };
     app.catalog.put_tenant(&Put { row, expected: 0 }).await?;
@@ -317,18 +341,20 @@ pub fn new_user(
     }
 }
 
-fn slow_down(app: &App, extensions: &Extensions, headers: &HeaderMap, login: Option<&str>) -> Answer<()> {
-    let now = app.clock.now().ms();
+/// Where the request comes from; slows down who asks often.
+fn slow_down(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Answer<Option<IpAddr>> {
     let address = secure::client_ip(app, secure::peer(extensions), headers);
-    app.rates.login_address.take(address, now).map_err(Problem::too_many)?;
-    match login {
-        Some(login) => app.rates.login_name.take(token::digest_of(login), now).map_err(Problem::too_many),
-        None => Ok(()),
-    }
+    app.rates.login_address.take(address, app.clock.now().ms()).map_err(Problem::too_many)?;
+    Ok(address)
+}
+
+fn locked(seconds: u64) -> Problem {
+    Problem::new(StatusCode::LOCKED, "locked", "too many wrong passwords; the account rests for you").after(seconds)
 }
 
 async fn login(
     State(app): State<App>,
+    secure: Secure,
     extensions: Extensions,
     headers: HeaderMap,
     Json(body): Json<Login>,
@@ -339,36 +365,33 @@ async fn login(
             .remedy("an owner can give you a one-time link for a new password")
     };
     let Some(login) = users::fold(&body.login) else { return Err(wrong()) };
-    slow_down(&app, &extensions, &headers, Some(&login))?;
+    let address = slow_down(&app, &extensions, &headers)?;
     let now = app.clock.now();
-    let found = users::by_login(&app, &login, now).await?;
-    if let Some(seconds) = found.as_ref().and_then(|(_, user)| user.row.locked_s(now)) {
-        let locked = Problem::new(StatusCode::LOCKED, "locked", "too many wrong passwords; the account rests");
-        return Err(locked.after(seconds));
+    if let Some(seconds) = app.lockouts.locked_s(&login, address, now.ms()) {
+        return Err(locked(seconds));
     }
+    let found = users::by_login(&app, &login, now).await?;
     let phc = found.as_ref().and_then(|(_, user)| user.row.password.as_deref());
     let password: String = body.password.chars().take(password::BYTES_MAX).collect();
     let fits = app.hasher.fits(&password, phc).await.map_err(busy)?;
-    let Some((tenant, user)) = found else { return Err(wrong()) };
-    if !fits || user.row.disabled {
-        if !user.row.disabled {
-            users::change(&app, tenant, user.row.id, |user| {
-                user.miss(now);
-                Ok(())
-            })
-            .await?;
-        }
+    let Some((tenant, user)) = found.filter(|(_, user)| fits && !user.row.disabled) else {
+        app.lockouts.miss(&login, address, now.ms());
         return Err(wrong());
-    }
-    let user = if user.row.totp.is_some() || user.row.misses > 0 {
+    };
+    app.lockouts.hit(&login, address);
+    let user = if user.row.totp.is_some() {
+        // Whoever comes as far as this has the password: guesses at the code lock the account.
+        if let Some(seconds) = user.row.locked_s(now) {
+            return Err(locked(seconds));
+        }
         second_factor(&app, tenant, user.row.id, body.code.as_deref()).await?.ok_or_else(wrong)?
     } else {
         user.row
     };
-    Ok(signed_in(&app, StatusCode::OK, sessions::begin(&app, tenant, user).await?))
+    Ok(signed_in(&secure, StatusCode::OK, sessions::begin(&app, tenant, user).await?))
 }
 
-/// Checks the second factor, where there is one, and forgets wrong passwords.
+/// Checks the second factor, where there is one, and forgets wrong codes.
 async fn second_factor(
     app: &App,
     tenant: autocall_core::TenantId,
@@ -397,11 +420,19 @@ async fn second_factor(
     Ok(passed.then_some(user))
 }
 
-async fn refresh(State(app): State<App>, headers: HeaderMap, Json(body): Json<Refresh>) -> Answer<Response> {
+async fn refresh(
+    State(app): State<App>,
+    secure: Secure,
+    headers: HeaderMap,
+    Json(body): Json<Refresh>,
+) -> Answer<Response> {
+    if body.refresh_token.is_none() && !same_origin(&app, &headers) {
+        return Err(Problem::unauthorized());
+    }
     let token = body.refresh_token.as_deref().or_else(|| cookie(&headers, REFRESH_COOKIE));
     let token = token.ok_or_else(Problem::unauthorized)?;
     let granted = sessions::renew(&app, token).await?;
-    Ok(signed_in(&app, StatusCode::OK, granted))
+    Ok(signed_in(&secure, StatusCode::OK, granted))
 }
 
 async fn logout(State(app): State<App>, who: Principal) -> Answer<Response> {
@@ -418,10 +449,15 @@ async fn logout(State(app): State<App>, who: Principal) -> Answer<Response> {
     Ok(response)
 }
 
-async fn change(State(app): State<App>, who: Principal, Json(body): Json<ChangePassword>) -> Answer<Response> {
+async fn change(
+    State(app): State<App>,
+    secure: Secure,
+    who: Principal,
+    Json(body): Json<ChangePassword>,
+) -> Answer<Response> {
     let id = who.as_user()?;
     let now = app.clock.now();
-    app.rates.login_name.take(format!("change {}", who.actor), now.ms()).map_err(Problem::too_many)?;
+    app.rates.proofs.take(format!("change {}", who.actor), now.ms()).map_err(Problem::too_many)?;
     let found = users::user(&app, who.tenant, id).await?;
     strong("new", &body.new, &found.row.login)?;
     if !app.hasher.fits(&body.old, found.row.password.as_deref()).await.map_err(busy)? {
@@ -429,7 +465,7 @@ async fn change(State(app): State<App>, who: Principal, Json(body): Json<ChangeP
     }
     let user = set_password(&app, who.tenant, id, &body.new).await?;
     super::note(&app, &who, "user.password", Key(id), serde_json::json!({})).await?;
-    Ok(signed_in(&app, StatusCode::OK, sessions::begin(&app, who.tenant, user).await?))
+    Ok(signed_in(&secure, StatusCode::OK, sessions::begin(&app, who.tenant, user).await?))
 }
 
 /// Sets a password; every session and access token from before is void.
@@ -448,19 +484,30 @@ async fn set_password(app: &App, tenant: autocall_core::TenantId, id: uuid::Uuid
 
 async fn reset(
     State(app): State<App>,
+    secure: Secure,
     extensions: Extensions,
     headers: HeaderMap,
     Json(body): Json<Reset>,
 ) -> Answer<Response> {
-    slow_down(&app, &extensions, &headers, None)?;
+    slow_down(&app, &extensions, &headers)?;
     strong("password", &body.password, "")?;
     let refused = || Problem::forbidden("the link is not valid").remedy("ask an owner for a new one");
-    let (tenant, id) = users::redeem(&app, &body.token).await?.ok_or_else(refused)?;
-    let user = set_password(&app, tenant, id, &body.password)
-        .await
-        .map_err(|p| if p.status == 404 { refused() } else { p })?;
+    // The link stands for the password alone: a second factor is still asked for, before it is used up.
+    let (tenant, id) = users::linked(&app, &body.token).await?.ok_or_else(refused)?;
+    let user = users::user(&app, tenant, id).await.map_err(|p| if p.status == 404 { refused() } else { p })?.row;
     if user.disabled {
         return Err(refused());
     }
-    Ok(signed_in(&app, StatusCode::OK, sessions::begin(&app, tenant, user).await?))
+    if user.totp.is_some() {
+        if let Some(seconds) = user.locked_s(app.clock.now()) {
+            return Err(locked(seconds));
+        }
+        let passed = second_factor(&app, tenant, id, body.code.as_deref()).await?;
+        passed.ok_or_else(|| {
+            Problem::field("code", "is not the code of this moment", "type the six digits of your app")
+        })?;
+    }
+    users::redeem(&app, &body.token).await?.ok_or_else(refused)?;
+    let user = set_password(&app, tenant, id, &body.password).await?;
+    Ok(signed_in(&secure, StatusCode::OK, sessions::begin(&app, tenant, user).await?))
 }

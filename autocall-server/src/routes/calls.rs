@@ -38,6 +38,7 @@ pub fn routes(table: &mut Table) {
     table
         .post("/api/calls/{id}/hangup", Rule::Either(Right::Work, Right::Supervise), "Ends a call.", hang_up)
         .gives::<CallInFull>(200)
+        .may(&[409])
         .urgent();
 }
 
@@ -298,7 +299,11 @@ async fn one(State(app): State<App>, who: Principal, Path(key): Path<Key>) -> An
 async fn hang_up(State(app): State<App>, who: Principal, Path(key): Path<Key>) -> Answer<Tagged<CallInFull>> {
     let id: CallId = key.of(who.tenant);
     if !who.rights.holds(Right::Supervise) {
-        super::console::own_call(&app, &who, id).await?;
+        // Only whoever has it now: who handed it on, or let it pass, does not end a colleague's call.
+        let agent = super::console::own_call(&app, &who, id).await?;
+        if app.store.call(id).await?.call.row.holds() != Some(agent) {
+            return Err(Problem::conflict("the call is not yours any more"));
+        }
     }
     app.give(app.engine.hang_up(id).await?);
     super::note(&app, &who, "call.hangup", key, serde_json::json!({})).await?;

@@ -286,7 +286,11 @@ async fn create(
     make(&app, &who, &body.name, settings).await
 }
 
-async fn make(app: &App, who: &Principal, name: &str, settings: Settings) -> Answer<Created<CampaignView>> {
+async fn make(app: &App, who: &Principal, name: &str, mut settings: Settings) -> Answer<Created<CampaignView>> {
+    // A campaign that names no number shows the tenant's own, or the environment's.
+    if settings.caller_ids.is_empty() {
+        settings.caller_ids.extend(super::numbers::default_caller(app, who.tenant).await?);
+    }
     let id: CampaignId = app.new_id(who.tenant);
     let row = Campaign::new(id, &name_of(name)?, settings);
     let mut changes = Changes::new(who.tenant, app.clock.now());
@@ -331,7 +335,10 @@ async fn command(
                     stop_calls(app, id).await?;
                 }
                 app.give(vec![Task::Tick(id)]);
-                app.hub.publish(&autocall_core::ports::Note::Campaign { campaign: id });
+                autocall_core::ports::Notifier::notify(
+                    &*app.hub,
+                    &autocall_core::ports::Note::Campaign { campaign: id },
+                );
                 super::note(app, who, action, Key::from(id), serde_json::json!({})).await?;
                 break;
             }
@@ -369,6 +376,13 @@ async fn change(
 
 /// The first start with a real carrier must be confirmed with the number of people.
 async fn confirmed(app: &App, id: CampaignId, start: &Start) -> Answer<()> {
+    use autocall_twilio::Accounts as _;
+    if let Some(link) = &app.link
+        && link.accounts.named(&id.tenant().to_string()).await.is_none()
+    {
+        return Err(Problem::conflict("there is no carrier account to call on")
+            .remedy("bring your own: PUT /api/tenant/carrier; or ask whoever runs the server"));
+    }
     let item = app.catalog.campaign_item(id).await?;
     if app.config.is_trial() || item.campaign.row.started_at.is_some() {
         return Ok(());

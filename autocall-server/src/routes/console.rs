@@ -165,14 +165,13 @@ pub async fn look(app: &App, agent: AgentId) -> Answer<Console> {
     Ok(console)
 }
 
-/// The agent of the principal, if the call is theirs: held now, or just written up.
+/// The agent of the principal, if the call is theirs: held now, taken or handed on by them. Who let it
+/// pass has no say in it any more.
 pub async fn own_call(app: &App, who: &Principal, call: CallId) -> Answer<AgentId> {
     let agent = who.as_agent()?;
-    let detail = app.store.call(call).await?.call.row;
-    let mine = detail.agent == Some(agent)
-        || detail.holds() == Some(agent)
-        || detail.passed.contains(&agent)
-        || detail.givers.contains(&agent);
+    let row = app.store.call(call).await?.call.row;
+    let taken = row.agent == Some(agent) && row.holds().is_none();
+    let mine = row.holds() == Some(agent) || row.givers.contains(&agent) || taken;
     if mine { Ok(agent) } else { Err(Problem::not_found()) }
 }
 

@@ -59,7 +59,7 @@ async fn events(
     headers: HeaderMap,
     Query(since): Query<Since>,
 ) -> Answer<Response> {
-    stream::begin(&app, who, cursor(&headers, &since))
+    stream::begin(&app, who, headers.clone(), cursor(&headers, &since))
 }
 
 async fn ws(
@@ -74,11 +74,8 @@ async fn ws(
         return Err(Problem::forbidden("the page that opens this socket is not ours"));
     }
     let upgrade = upgrade.map_err(|_| Problem::bad_request("this is a WebSocket; open it as one"))?;
-    let watch = Watch::begin(&app, who, cursor(&headers, &since))?;
-    Ok(upgrade
-        .max_message_size(4 << 10)
-        .write_buffer_size(0)
-        .on_upgrade(move |ws| socket::serve(app, ws, watch, headers)))
+    let watch = Watch::begin(&app, who, headers.clone(), cursor(&headers, &since))?;
+    Ok(upgrade.max_message_size(4 << 10).write_buffer_size(0).on_upgrade(move |ws| socket::serve(ws, watch)))
 }
 
 /// From where, and how many.

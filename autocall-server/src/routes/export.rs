@@ -33,7 +33,8 @@ pub fn routes(table: &mut Table) {
         .streams();
 }
 
-const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+/// The media type of a spreadsheet.
+pub const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 /// Rows of one sheet (the format's own limit is 1,048,576).
 const SHEET_ROWS_MAX: u32 = 1_000_000;
 
@@ -82,11 +83,12 @@ where
 }
 
 /// A table that can be read page by page.
-type Rows = (Vec<Vec<String>>, Option<Cursor>);
+pub type Rows = (Vec<Vec<String>>, Option<Cursor>);
 
-async fn send<F, Fut>(
+/// Sends a table as a file of the wanted kind.
+pub async fn send<F, Fut>(
     app: App,
-    format: Format,
+    format: FormatWord,
     name: &str,
     columns: &'static [&'static str],
     rows: F,
@@ -95,7 +97,7 @@ where
     F: Fn(App, PageAsk) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Rows, CatalogError>> + Send + 'static,
 {
-    match format.format {
+    match format {
         FormatWord::Csv => {
             let body = paged(app, move |app, ask, first| {
                 let rows = rows.clone();
@@ -193,11 +195,11 @@ async fn calls(
     Query(filter): Query<super::calls::Filter>,
 ) -> Answer<Response> {
     let filter = filter.read(&who)?;
-    super::note(&app, &who, "call.export", "calls", serde_json::json!({})).await?;
+    super::note_first(&app, &who, "call.export", "calls", serde_json::json!({})).await?;
     let tenant = who.tenant;
     let columns =
         &["id", "campaign", "lead", "to", "dialed_at", "stage", "outcome", "agent", "talk_seconds", "disposition"];
-    send(app, format, "calls", columns, move |app, ask| {
+    send(app, format.format, "calls", columns, move |app, ask| {
         let filter = filter.clone();
         async move {
             let page = app.catalog.calls(tenant, &filter, &ask).await?;
@@ -229,7 +231,7 @@ async fn leads(
     Query(filter): Query<super::leads::Filter>,
 ) -> Answer<Response> {
     let filter = filter.read(&who)?;
-    super::note(&app, &who, "lead.export", "leads", serde_json::json!({})).await?;
+    super::note_first(&app, &who, "lead.export", "leads", serde_json::json!({})).await?;
     let tenant = who.tenant;
     let columns = &[
         "id",
@@ -252,7 +254,7 @@ async fn leads(
         "external_id",
         "notes",
     ];
-    send(app, format, "leads", columns, move |app, ask| {
+    send(app, format.format, "leads", columns, move |app, ask| {
         let filter = filter.clone();
         async move {
             let page = app.catalog.leads(tenant, &filter, &ask).await?;

@@ -147,16 +147,29 @@ async fn list(State(app): State<App>, who: Principal) -> Answer<Json<Page<HookVi
     Ok(Json(Page::whole(hook::all(&app, who.tenant).await?.into_iter().map(HookView::of).collect())))
 }
 
-/// The end of the feed: a new webhook begins with what comes from now on.
+/// The next place that something has.
+async fn place_after(app: &App, who: &Principal, place: u64) -> Answer<Option<u64>> {
+    Ok(app.catalog.feed(who.tenant, place, 1).await?.first().map(|item| item.place))
+}
+
+/// The end of the feed: a new webhook begins with what comes from now on. Found by halving, in
+/// some sixty questions at most, however long the feed is.
 async fn end_of_feed(app: &App, who: &Principal) -> Answer<u64> {
-    let mut place = 0;
-    loop {
-        let items = app.catalog.feed(who.tenant, place, 500).await?;
-        match items.last() {
-            Some(last) => place = last.place,
-            None => return Ok(place),
+    let mut end = 0;
+    let mut step = 1u64;
+    while let Some(next) = place_after(app, who, end + step - 1).await? {
+        (end, step) = (next, step.saturating_mul(2).min(1 << 40));
+    }
+    while step > 1 {
+        step /= 2;
+        if let Some(next) = place_after(app, who, end + step - 1).await? {
+            end = next;
         }
     }
+    while let Some(next) = place_after(app, who, end).await? {
+        end = next;
+    }
+    Ok(end)
 }
 
 async fn create(State(app): State<App>, who: Principal, Json(body): Json<NewHook>) -> Answer<Created<MadeHook>> {
@@ -181,6 +194,7 @@ async fn create(State(app): State<App>, who: Principal, Json(body): Json<NewHook
         created_at: app.clock.now(),
     };
     hook::put(&app, who.tenant, &row, 0).await?;
+    app.hookless.forget(who.tenant);
     super::note(&app, &who, "webhook.create", Key(row.id), serde_json::json!({})).await?;
     let view = HookView::of(Versioned { row, version: 1 });
     Ok(Created {

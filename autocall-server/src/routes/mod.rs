@@ -6,6 +6,7 @@ pub mod audit;
 pub mod auth;
 pub mod calls;
 pub mod campaigns;
+pub mod carrier;
 pub mod consents;
 pub mod console;
 pub mod cost;
@@ -17,6 +18,7 @@ pub mod leads;
 pub mod lists;
 pub mod me;
 pub mod numbers;
+pub mod pages;
 pub mod pins;
 pub mod plan;
 pub mod pools;
@@ -64,16 +66,19 @@ pub fn table() -> Table {
         users::routes,
         keys::routes,
         tenant::routes,
+        carrier::routes,
         privacy::routes,
         audit::routes,
         system::routes,
+        pages::routes,
     ] {
         add(&mut table);
     }
     table
 }
 
-/// Writes who did what into the audit log.
+/// Writes who did what into the audit log. It was done already: a log that is away for a moment is
+/// tried again in the background, and does not make a success look like a failure.
 pub(crate) async fn note(
     app: &App,
     who: &Principal,
@@ -81,7 +86,42 @@ pub(crate) async fn note(
     object: impl std::fmt::Display,
     detail: serde_json::Value,
 ) -> Answer<()> {
-    let entry = AuditEntry {
+    let entry = entry(app, who, action, object, detail);
+    if app.catalog.audit(&entry).await.is_err() {
+        let app = app.clone();
+        app.clone().background.spawn(async move {
+            for pause in [1u64, 2, 4, 8, 16, 32] {
+                tokio::time::sleep(std::time::Duration::from_secs(pause)).await;
+                if app.catalog.audit(&entry).await.is_ok() {
+                    return;
+                }
+            }
+            tracing::error!(action, "an entry of the audit log was lost");
+        });
+    }
+    Ok(())
+}
+
+/// The same before something that must not happen unseen: where it cannot be written, it does not
+/// happen.
+pub(crate) async fn note_first(
+    app: &App,
+    who: &Principal,
+    action: &'static str,
+    object: impl std::fmt::Display,
+    detail: serde_json::Value,
+) -> Answer<()> {
+    Ok(app.catalog.audit(&entry(app, who, action, object, detail)).await?)
+}
+
+fn entry(
+    app: &App,
+    who: &Principal,
+    action: &'static str,
+    object: impl std::fmt::Display,
+    detail: serde_json::Value,
+) -> AuditEntry {
+    AuditEntry {
         tenant: who.tenant,
         n: 0,
         at: app.clock.now(),
@@ -89,6 +129,5 @@ pub(crate) async fn note(
         action: action.into(),
         object: object.to_string().into(),
         detail,
-    };
-    Ok(app.catalog.audit(&entry).await?)
+    }
 }

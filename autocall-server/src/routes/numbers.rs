@@ -27,7 +27,8 @@ pub fn routes(table: &mut Table) {
         .post("/api/numbers", Rule::Needs(Right::SettingsWrite), "Adds a number that the tenant may show.", add)
         .takes::<NewNumber>()
         .gives::<NumberView>(201)
-        .may(&[409]);
+        .may(&[403, 409])
+        .once();
     table.delete("/api/numbers/{id}", Rule::Needs(Right::SettingsWrite), "Removes a number.", remove).gives_nothing();
 }
 
@@ -117,14 +118,50 @@ async fn add(State(app): State<App>, who: Principal, Json(body): Json<NewNumber>
     if body.label.chars().count() > 100 {
         return Err(Problem::field("label", "is longer than 100 characters", "shorten it"));
     }
+    // On the server's own account only whoever runs the server knows which number is whose; on its
+    // own account a tenant is held to it by the carrier, which refuses numbers of others.
+    if uses_servers_account(&app, who.tenant).await? {
+        return Err(Problem::forbidden("numbers of the server's carrier account are given out by whoever runs it")
+            .remedy("ask for it (autocall admin add-number), or bring your own account: PUT /api/tenant/carrier"));
+    }
+    let (key, stored) = keep(&app, who.tenant, normal.phone, body.label).await?;
+    super::note(&app, &who, "number.add", key, serde_json::json!({})).await?;
+    let body = NumberView {
+        id: key,
+        phone: stored.phone.e164(),
+        label: stored.label,
+        since: stored.since.into(),
+        calls: 0,
+        answer_rate: None,
+    };
+    Ok(Created { location: format!("/api/numbers/{key}"), version: None, body })
+}
+
+/// Whether a real carrier calls for the tenant on the account of the server.
+async fn uses_servers_account(app: &App, tenant: TenantId) -> Answer<bool> {
+    Ok(app.link.is_some() && crate::carrier::accounts::own(&*app.catalog, tenant).await?.is_none())
+}
+
+/// Whether the tenant may show this number to the people it calls. Simulated people are shown
+/// anything.
+pub async fn may_show(app: &App, tenant: TenantId, phone: Phone) -> Answer<bool> {
+    let crate::config::CarrierChoice::Twilio(twilio) = &app.config.carrier else { return Ok(true) };
+    if stored(app, tenant).await?.iter().any(|(_, number)| number.phone == phone) {
+        return Ok(true);
+    }
+    Ok(phone == twilio.number && uses_servers_account(app, tenant).await?)
+}
+
+/// Gives a number to a tenant.
+async fn keep(app: &App, tenant: TenantId, phone: Phone, label: String) -> Answer<(Key, Stored)> {
     let now = app.clock.now();
-    let id: autocall_core::Id<()> = app.new_id(who.tenant);
+    let id: autocall_core::Id<()> = app.new_id(tenant);
     let key = Key(id.key());
     // One number belongs to one tenant: who rings it back must be led to the right one.
     let entry = Entry {
         kind: EntryKind::Number,
-        name: token::digest_of(&normal.phone.e164()).into(),
-        tenant: who.tenant,
+        name: token::digest_of(&phone.e164()).into(),
+        tenant,
         body: serde_json::json!({ "number": key.to_string() }),
         until: None,
     };
@@ -133,25 +170,23 @@ async fn add(State(app): State<App>, who: Principal, Json(body): Json<NewNumber>
         Err(CatalogError::Changed) => return Err(Problem::conflict("the number is in use already")),
         Err(error) => return Err(error.into()),
     }
-    let stored = Stored { phone: normal.phone, label: body.label, since: now };
+    let stored = Stored { phone, label, since: now };
     let row = Document {
-        tenant: who.tenant,
+        tenant,
         kind: KIND.into(),
         key: key.to_string().into(),
         body: serde_json::to_value(&stored).map_err(Problem::internal)?,
         until: None,
     };
     app.catalog.put_document(&Put { row, expected: 0 }).await?;
-    super::note(&app, &who, "number.add", key, serde_json::json!({})).await?;
-    let body = NumberView {
-        id: key,
-        phone: stored.phone.e164(),
-        label: stored.label,
-        since: now.into(),
-        calls: 0,
-        answer_rate: None,
-    };
-    Ok(Created { location: format!("/api/numbers/{key}"), version: None, body })
+    Ok((key, stored))
+}
+
+/// Gives a number to a tenant, by whoever runs the server.
+pub async fn give(app: &App, tenant: TenantId, phone: &str) -> Answer<()> {
+    app.catalog.tenant(tenant).await?;
+    let normal = normalise(phone, Country::US).map_err(|e| Problem::bad_request(e.to_string()).remedy(e.remedy()))?;
+    keep(app, tenant, normal.phone, String::new()).await.map(drop)
 }
 
 async fn remove(State(app): State<App>, who: Principal, Path(key): Path<Key>) -> Answer<Done> {

@@ -96,7 +96,7 @@ fn subject(who: &Principal, body: &Person) -> Answer<Subject> {
 
 async fn export_person(State(app): State<App>, who: Principal, Json(body): Json<Person>) -> Answer<Json<Everything>> {
     let subject = subject(&who, &body)?;
-    super::note(&app, &who, "person.export", "person", serde_json::json!({})).await?;
+    super::note_first(&app, &who, "person.export", "person", serde_json::json!({})).await?;
     Ok(Json(Everything::of(app.catalog.export_person(who.tenant, &subject).await?)))
 }
 
@@ -150,7 +150,7 @@ async fn erase(State(app): State<App>, who: Principal, Json(body): Json<Person>)
         Err(error) => return Err(error.into()),
     };
     for name in &done.recordings {
-        crate::jobs::upkeep::delete_later(&app, who.tenant, name).await?;
+        crate::jobs::upkeep::delete_later(&app, who.tenant, name, "").await?;
     }
     super::note(&app, &who, "person.erase", "person", serde_json::json!({ "leads": done.leads, "calls": done.calls }))
         .await?;
@@ -174,7 +174,7 @@ async fn erase(State(app): State<App>, who: Principal, Json(body): Json<Person>)
 }
 
 async fn export_tenant(State(app): State<App>, who: Principal) -> Answer<Response> {
-    super::note(&app, &who, "tenant.export", "tenant", serde_json::json!({})).await?;
+    super::note_first(&app, &who, "tenant.export", "tenant", serde_json::json!({})).await?;
     let tenant = who.tenant;
     let body = paged(app, move |app: App, ask: PageAsk, _first| async move {
         // The cursor of the whole: the part's number, and the part's own cursor behind it.
@@ -201,6 +201,6 @@ async fn export_tenant(State(app): State<App>, who: Principal) -> Answer<Respons
 }
 
 async fn kept(State(app): State<App>, who: Principal, Query(paging): Query<Paging>) -> Answer<Json<Page<Everything>>> {
-    super::note(&app, &who, "kept.read", "kept", serde_json::json!({})).await?;
+    super::note_first(&app, &who, "kept.read", "kept", serde_json::json!({})).await?;
     Ok(Json(Page::from(app.catalog.kept(who.tenant, &paging.ask()?).await?, Everything::of)))
 }

@@ -21,7 +21,7 @@ pub fn routes(table: &mut Table) {
     table.get("/api/calls/{id}/recordings", LISTEN, "The recordings of a call.", list).gives_page::<RecordingView>();
     table
         .get("/api/calls/{id}/recordings/{name}", LISTEN, "Plays a recording; the audit log keeps who listened.", play)
-        .gives_raw(200, "audio/mpeg")
+        .gives_raw(200, "audio/wav")
         .may(&[409])
         .streams();
     table
@@ -78,7 +78,7 @@ async fn find(app: &App, who: &Principal, path: &KeyAndName) -> Answer<autocall_
 async fn play(State(app): State<App>, who: Principal, path: KeyAndName) -> Answer<Response> {
     let recording = find(&app, &who, &path).await?;
     // First the entry, then the sound: nobody listens unseen.
-    super::note(&app, &who, "recording.play", path.0, serde_json::json!({ "recording": path.1 })).await?;
+    super::note_first(&app, &who, "recording.play", path.0, serde_json::json!({ "recording": path.1 })).await?;
     let (body, media) = app.desk.listen(&recording).await?;
     Ok(([(header::CONTENT_TYPE, media), (header::CACHE_CONTROL, "no-store".into())], body).into_response())
 }

@@ -3,6 +3,7 @@
 
 use super::calls::{Span, Summary};
 
+use super::export::{self, FormatWord};
 use super::uploads::attachment;
 use crate::app::App;
 use crate::http::page::{Page, Paging};
@@ -13,7 +14,7 @@ use crate::http::values::{Key, When};
 use crate::identity::{Principal, Right, Rule};
 use autocall_core::CampaignId;
 use autocall_core::import::write::CsvText;
-use autocall_core::ports::catalog::{CallFilter, GroupBy, ReportKey};
+use autocall_core::ports::catalog::{CallFilter, GroupBy, PageAsk, ReportKey};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -24,10 +25,17 @@ const READ: Rule = Rule::Needs(Right::ReportsRead);
 /// Adds the routes.
 pub fn routes(table: &mut Table) {
     table
-        .get("/api/reports", READ, "Sums over settled calls, grouped; as JSON, or as CSV with format=csv.", report)
+        .get(
+            "/api/reports",
+            READ,
+            "Sums over settled calls, grouped; as JSON, or as a file with format=csv or format=xlsx.",
+            report,
+        )
         .asks::<Span>()
         .asks::<Grouping>()
-        .gives_page::<Row>();
+        .gives_page::<Row>()
+        .gives_raw(200, "text/csv")
+        .gives_raw(200, export::XLSX);
     table
         .get("/api/campaigns/{id}/ledger", READ, "The abandonment ledger of a campaign, window by window.", ledger)
         .gives::<Ledger>(200);
@@ -75,7 +83,7 @@ struct Grouping {
     /// Seconds by which the reader's clock is ahead of UTC, for days and hours of the day.
     #[param(minimum = -86400, maximum = 86400)]
     offset_s: Option<i32>,
-    /// json (the default) or csv.
+    /// json (the default), csv or xlsx.
     #[param(value_type = Option<String>)]
     format: Option<FormatAs>,
 }
@@ -88,6 +96,8 @@ enum FormatAs {
     Json,
     /// CSV.
     Csv,
+    /// A spreadsheet.
+    Xlsx,
 }
 
 /// A row of a report.
@@ -137,30 +147,41 @@ async fn report(
     let rows = app.catalog.report(who.tenant, &ask).await?;
     let rows: Vec<Row> =
         rows.iter().map(|row| Row { key: key_text(&row.key), sums: Summary::of(&row.figures, price) }).collect();
-    if grouping.format == Some(FormatAs::Csv) {
-        return Ok(attachment("report.csv", "text/csv; charset=utf-8", csv(&rows).into()));
+    match grouping.format {
+        None | Some(FormatAs::Json) => Ok(Json(Page::whole(rows)).into_response()),
+        Some(FormatAs::Csv) => {
+            let mut text = CsvText::new();
+            text.row(COLUMNS);
+            cells(&rows).for_each(|row| text.row(row));
+            Ok(attachment("report.csv", "text/csv; charset=utf-8", text.into_string().into()))
+        }
+        Some(FormatAs::Xlsx) => {
+            let rows: Vec<Vec<String>> = cells(&rows).map(Vec::from).collect();
+            let once = move |_: App, _: PageAsk| std::future::ready(Ok((rows.clone(), None)));
+            export::send(app, FormatWord::Xlsx, "report", COLUMNS, once).await
+        }
     }
-    Ok(Json(Page::whole(rows)).into_response())
 }
 
-fn csv(rows: &[Row]) -> String {
-    let mut text = CsvText::new();
-    text.row([
-        "key",
-        "calls",
-        "answered",
-        "connected",
-        "abandoned",
-        "abandonment_rate",
-        "successes",
-        "talk_seconds",
-        "wait_ms_mean",
-        "line_seconds",
-        "cost_estimate",
-    ]);
-    for row in rows {
+/// The columns of a report's file.
+const COLUMNS: &[&str] = &[
+    "key",
+    "calls",
+    "answered",
+    "connected",
+    "abandoned",
+    "abandonment_rate",
+    "successes",
+    "talk_seconds",
+    "wait_ms_mean",
+    "line_seconds",
+    "cost_estimate",
+];
+
+fn cells(rows: &[Row]) -> impl Iterator<Item = [String; 11]> + '_ {
+    rows.iter().map(|row| {
         let sums = &row.sums;
-        text.row([
+        [
             row.key.clone().unwrap_or_default(),
             sums.calls.to_string(),
             sums.answered.to_string(),
@@ -172,9 +193,8 @@ fn csv(rows: &[Row]) -> String {
             sums.wait_ms_mean.map(|w| w.to_string()).unwrap_or_default(),
             format!("{:.1}", sums.line_ms as f64 / 1000.0),
             format!("{:.2}", sums.cost_estimate),
-        ]);
-    }
-    text.into_string()
+        ]
+    })
 }
 
 /// A campaign's abandonment ledger.

@@ -15,13 +15,13 @@ use utoipa::ToSchema;
 
 /// Adds the routes.
 pub fn routes(table: &mut Table) {
-    table.get("/healthz", Rule::Public, "Whether the process lives.", health).gives::<Health>(200).urgent();
-    table.get("/readyz", Rule::Public, "Whether it can work: store, engine.", ready).gives::<Health>(200).urgent();
+    table.get("/healthz", Rule::Public, "Whether the process lives.", health).gives::<Health>(200).free();
+    table.get("/readyz", Rule::Public, "Whether it can work: store, engine.", ready).gives::<Health>(200).free();
     table
         .get("/metrics", Rule::Public, "Prometheus metrics; for this machine, or with METRICS_TOKEN.", metrics)
         .gives_raw(200, "text/plain")
         .may(&[403])
-        .urgent();
+        .free();
 }
 
 /// How it is.
@@ -44,7 +44,7 @@ async fn health(State(app): State<App>) -> Json<Health> {
 }
 
 async fn ready(State(app): State<App>) -> Answer<Json<Health>> {
-    if app.stopping.is_cancelled() || !app.is_running() {
+    if app.draining.is_cancelled() || app.stopping.is_cancelled() || !app.is_running() {
         return Err(Problem::unavailable());
     }
     let first = PageAsk::first(1);
@@ -64,11 +64,12 @@ async fn metrics(State(app): State<App>, extensions: Extensions, headers: Header
             let wanted = crate::identity::token::digest_of(token.expose_secret());
             bearer.is_some_and(|given| crate::identity::token::digest_of(given) == wanted)
         }
-        None => secure::client_ip(&app, secure::peer(&extensions), &headers).is_some_and(|ip| ip.is_loopback()),
+        // What a proxy on this machine passes on does not come from this machine.
+        None => !secure::is_forwarded(&headers) && secure::peer(&extensions).is_some_and(|a| a.ip().is_loopback()),
     };
     if !allowed {
         return Err(Problem::forbidden("metrics are read from this machine, or with METRICS_TOKEN"));
     }
-    crate::ops::metrics::gauge("autocall_live_readers", app.hub.readers() as f64);
+    crate::ops::metrics::gates(&app);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], crate::ops::metrics::render()).into_response())
 }

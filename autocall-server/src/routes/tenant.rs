@@ -34,12 +34,15 @@ pub fn routes(table: &mut Table) {
 pub struct Settings {
     /// What a minute costs, for estimates, in the tenant's own currency.
     pub price_per_min: f64,
+    /// Whether it calls only on a carrier account that it brought itself: so does a tenant that
+    /// nobody who runs the server has seen.
+    pub own_carrier_only: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         // Twilio's list price for calls to US numbers, per minute and leg (seed: cost estimates).
-        Settings { price_per_min: 0.014 }
+        Settings { price_per_min: 0.014, own_carrier_only: false }
     }
 }
 

@@ -26,7 +26,7 @@ pub async fn seed(app: &App) -> Answer<Option<First>> {
     if !app.directory.tenant_names(&PageAsk::first(1)).await?.items.is_empty() {
         return Ok(None);
     }
-    let tenant = new_tenant(app, "Trial").await?;
+    let tenant = new_tenant(app, "Trial", false).await?;
     let password = words(&token::secret("try"));
     let phc = app.hasher.hash(&password).await.map_err(|_| Problem::unavailable())?;
     let mut owner = new_user(app, tenant, OWNER.to_owned(), "Owner", Role::Owner, Some(phc));

@@ -47,6 +47,12 @@ pub async fn read(app: &App, tenant: TenantId, mut json: Value) -> Answer<Settin
     }
     let bytes = serde_json::to_vec(&json).map_err(Problem::internal)?;
     let mut settings: Settings = read_json(&bytes).map_err(within_settings)?;
+    for (n, phone) in settings.caller_ids.iter().enumerate() {
+        if !crate::routes::numbers::may_show(app, tenant, *phone).await? {
+            let field = format!("settings.caller_ids[{n}]");
+            return Err(Problem::field(&field, "is not a number of yours", "use one of GET /api/numbers"));
+        }
+    }
     if let Some(named) = named {
         settings.transfer.pools = pools(app, tenant, named).await?;
     }

@@ -1,6 +1,8 @@
 //! A server for tests: in this process, on a free port, with a data folder of its own.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses a part of it")]
 
+pub mod process;
+
 use autocall_server::app::App;
 use autocall_server::config::{Config, Flags, Values};
 use autocall_server::node::Node;
@@ -88,7 +90,7 @@ impl Server {
     }
 }
 
-fn http_client() -> reqwest::Client {
+pub fn http_client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client")
 }
 
