@@ -42,6 +42,8 @@ fn body(method: &Method, path: &str) -> Option<Vec<Value>> {
         ("POST", "/api/campaigns/{id}/start" | "/api/campaigns/{id}/schedule") => vec![json!({ "confirm": 1 })],
         ("POST", "/api/campaigns/{id}/archive") => vec![json!({ "archived": true })],
         ("POST", "/api/campaigns/{id}/clone") => vec![json!({ "name": "x" })],
+        ("POST", "/api/campaigns/{id}/estimate") => vec![json!({ "leads": 10 })],
+        ("PUT", "/api/agents/{id}/pin") => vec![json!({ "pin": "825917" })],
         ("POST", "/api/leads") => vec![json!({ "campaign": "ID", "phones": [phone] })],
         ("PUT", "/api/leads/{id}") => vec![
             json!({ "status": "closed" }),
