@@ -151,6 +151,15 @@ fn a_file_without_a_header_has_its_phone_column_found() {
     assert_eq!(single.dialect.map(|d| d.header), Some(false));
 }
 
+#[test]
+fn a_row_whose_cell_names_a_column_is_no_header() {
+    let read = read("Ann,+12025550123,Home\nBob,+442079460018,Mobile\nCid,,Mobile\nDee,202-555-0125,Cell\n");
+    assert_eq!(read.dialect.as_ref().map(|d| d.header), Some(false));
+    let phones: Vec<String> = read.leads.iter().map(|lead| lead.phone().e164()).collect();
+    assert_eq!(phones, ["+12025550123", "+442079460018", "+12025550125"], "no row before it vanishes");
+    assert_eq!((read.rejected.len(), read.tally.preamble_lines), (1, 0));
+}
+
 impl Read {
     /// Takes the free field `column` for the first name.
     fn named_by(mut self, column: &str) -> Read {

@@ -34,6 +34,8 @@ impl Story {
         let plan = CallPlan {
             campaign: CampaignId::small(TENANT, 1),
             lead: LeadId::small(TENANT, 1),
+            person_key: 1,
+            subject: "default".into(),
             attempt: 2,
             to: Phone::from_digits(14_155_552_001).expect("valid"),
             number_index: 0,

@@ -172,7 +172,8 @@ impl<B: Backend> SqlStore<B> {
         let lead = self.lead_in(&mut *tx, &keys, tenant, call.row.plan.lead.key()).await?;
         let agents = self.agents_for(&mut *tx, &keys, &call.row, &campaign.settings.transfer.pools).await?;
         let number = GuardKey::Number(call.row.plan.to);
-        let person = GuardKey::Person { person: lead.row.person_key, subject: campaign.settings.subject.clone() };
+        let plan = &call.row.plan;
+        let person = GuardKey::Person { person: plan.person_key, subject: plan.subject.clone() };
         let wanted = BTreeSet::from([number.clone(), person.clone()]);
         let mut found = self.guards_in(&mut *tx, &keys, tenant, &wanted).await?;
         let guards = [number, person].iter().filter_map(|k| found.remove(k)).collect();

@@ -53,6 +53,13 @@ fn every_sabotage_is_caught_within_the_same_seeds() {
 }
 
 #[test]
+fn the_documentation_names_every_planted_bug() {
+    let page = include_str!("../../docs/proof.md");
+    let missing: Vec<_> = Sabotage::ALL.iter().filter(|s| !page.contains(&format!("`{}`", s.name()))).collect();
+    assert!(missing.is_empty(), "docs/proof.md does not name {missing:?}");
+}
+
+#[test]
 fn one_seed_is_one_run() {
     for seed in 1..=5 {
         assert_eq!(faults::run(seed, None), faults::run(seed, None));

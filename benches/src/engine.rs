@@ -253,6 +253,8 @@ fn fresh_call(n: u64) -> Call {
     let plan = CallPlan {
         campaign: CampaignId::small(TENANT, 1),
         lead: LeadId::small(TENANT, u128::from(n)),
+        person_key: n,
+        subject: "default".into(),
         attempt: 1,
         to: Phone::from_digits(12_000_000_000 + n).expect("valid"),
         number_index: 0,

@@ -204,8 +204,13 @@ pub enum AgentEvent {
         /// Time to write up, milliseconds; 0 where they did not talk.
         wrap_up_ms: u32,
     },
-    /// They are done writing up.
+    /// They are done writing up, whichever call it was.
     Ready,
+    /// They are done writing up this call; what they say about an earlier one ends nothing.
+    Written {
+        /// Which.
+        call: CallId,
+    },
     /// Their standing leg is to be dialled.
     StationDialled {
         /// The number shown.
@@ -258,6 +263,11 @@ impl Agent {
             AgentEvent::Release { call, missed, wrap_up_ms } => self.release(*call, *missed, *wrap_up_ms, now),
             AgentEvent::Ready => {
                 if matches!(self.state, State::WrapUp { .. }) {
+                    self.enter(State::Idle, now);
+                }
+            }
+            AgentEvent::Written { call } => {
+                if matches!(self.state, State::WrapUp { call: mine, .. } if mine == *call) {
                     self.enter(State::Idle, now);
                 }
             }

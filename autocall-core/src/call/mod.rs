@@ -46,6 +46,10 @@ pub struct CallPlan {
     pub campaign: CampaignId,
     /// The lead.
     pub lead: LeadId,
+    /// The person, as they were known when the call was allowed.
+    pub person_key: u64,
+    /// What it is about: with the person, whose guard remembers the call.
+    pub subject: Arc<str>,
     /// Which attempt at the lead this is, from 1.
     pub attempt: u16,
     /// The number to call.

@@ -159,7 +159,8 @@ impl Campaign {
         match self.state {
             State::Running | State::Scheduled | State::Paused => {
                 self.state = State::Paused;
-                self.wake_at = Timestamp::NEVER;
+                // It still ends at its time.
+                self.wake_at = self.settings.schedule.ends_at.unwrap_or(Timestamp::NEVER);
                 Ok(Vec::new())
             }
             State::Draft | State::Finished => Err(Refused::State { from: self.state, command: "pause" }),

@@ -225,18 +225,19 @@ impl Engine {
                 at: now,
             });
             if disposition.then == Then::DoNotCall {
-                changes.listings.push(listing(plan.to, "agent", call));
+                let numbers = decide::every_number(&snap.lead.row, plan.to);
+                changes.listings.extend(numbers.into_iter().map(|phone| listing(phone, "agent", call)));
             }
             let event = LeadEvent::Disposed {
                 code: disposition.code.clone(),
                 then: disposition.then,
-                number_index: plan.number_index,
+                number_index: decide::index_of(&snap.lead.row, plan.to),
                 callback,
             };
             self.edit(&snap.lead, &event, settings, &mut changes, now);
             match self.commit(&changes).await {
                 Ok(committed) => {
-                    let done = agent.map(|a| (a, AgentEvent::Ready));
+                    let done = agent.map(|a| (a, AgentEvent::Written { call }));
                     let mut tasks: Vec<Task> =
                         committed.live.into_iter().map(|live| Task::Stop(live, Stop::Listed)).collect();
                     if let Some((agent, ready)) = done {

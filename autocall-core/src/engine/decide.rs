@@ -3,9 +3,11 @@
 use super::ledger;
 use crate::agent::{Agent, Hold, State};
 use crate::call::{Call, Context, Effect, Effects, Event, FreeAgent, Load, PERMIT_TTL, Stop};
+use crate::campaign;
 use crate::lead::{Lead, LeadEvent};
 use crate::outcome::Outcome;
 use crate::permission::history::Happened;
+use crate::phone::Phone;
 use crate::ports::{Capabilities, Changes, Guard, GuardValue, LeadCounts, Line, Listing, Put, Snapshot, Versioned};
 use crate::time::{Millis, Timestamp};
 use smallvec::SmallVec;
@@ -37,6 +39,10 @@ pub(super) fn decide(snap: &Snapshot, event: &Event, now: Timestamp, can: Capabi
     let mut effects = Effects::new();
     if is_to_stop(snap) {
         effects.extend(call.handle(&Event::Stop(Stop::Listed), &ctx, now));
+    }
+    // Whoever finished the campaign may have missed this call, or crashed before telling it.
+    if snap.campaign.state == campaign::State::Finished && call.stopped.is_none() {
+        effects.extend(call.handle(&Event::Stop(Stop::Campaign), &ctx, now));
     }
     effects.extend(call.handle(event, &ctx, now));
     let idle = call == snap.call.row && *event != Event::Tick;
@@ -113,16 +119,19 @@ fn touch_lead(
     let mut changed = false;
     for effect in effects {
         match effect {
+            // It is the person who does not want to be called, on none of their numbers.
             Effect::OptOut => {
-                changes.listings.push(opt_out(call));
-                changed |= lead.handle(&LeadEvent::Listed { phone: call.plan.to }, settings, now);
+                for phone in every_number(&lead, call.plan.to) {
+                    changes.listings.push(opt_out(call, phone));
+                    changed |= lead.handle(&LeadEvent::Listed { phone }, settings, now);
+                }
             }
             Effect::Settle { outcome } => {
                 let rest_until = rest_until(call, *outcome, &can);
                 let event = LeadEvent::Settled {
                     call: call.id,
                     outcome: *outcome,
-                    number_index: call.plan.number_index,
+                    number_index: index_of(&lead, call.plan.to),
                     rest_until,
                 };
                 changed |= lead.handle(&event, settings, now);
@@ -152,14 +161,23 @@ fn rest_until(call: &Call, outcome: Outcome, can: &Capabilities) -> Timestamp {
     if outcome == Outcome::Lost && !can.absence_is_proof { call.created_at + can.queue_hold } else { Timestamp::EPOCH }
 }
 
-fn opt_out(call: &Call) -> Listing {
-    Listing {
-        phone: call.plan.to,
-        campaign: None,
-        reason: "opt-out".into(),
-        source: format!("call {}", call.id).into(),
-        until: None,
+/// Every number of a person, and the one that was called where it has been edited away meanwhile.
+pub(super) fn every_number(lead: &Lead, called: Phone) -> SmallVec<[Phone; 4]> {
+    let mut numbers: SmallVec<[Phone; 4]> = lead.numbers.iter().map(|n| n.phone).collect();
+    if !numbers.contains(&called) {
+        numbers.push(called);
     }
+    numbers
+}
+
+/// Where the called number stands in the lead now; beyond the end where it has been edited away.
+pub(super) fn index_of(lead: &Lead, called: Phone) -> u8 {
+    let at = lead.numbers.iter().position(|n| n.phone == called);
+    at.and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
+}
+
+fn opt_out(call: &Call, phone: Phone) -> Listing {
+    Listing { phone, campaign: None, reason: "opt-out".into(), source: format!("call {}", call.id).into(), until: None }
 }
 
 /// The number and the person are free for another call, and remember how this one ended.

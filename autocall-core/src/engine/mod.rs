@@ -185,16 +185,20 @@ impl Engine {
     /// Finds what is due, at most `limit` things, and works on each. One that fails stays due and
     /// does not hold up the others.
     pub async fn step(&self, limit: u32) -> Result<Vec<Task>, EngineError> {
-        let mut tasks = Vec::new();
+        let (mut tasks, mut failed) = (Vec::new(), None);
         for due in self.due(limit).await? {
             match self.wake(due).await {
                 Ok(more) => tasks.extend(more),
                 Err(error) if error.is_retryable() => {}
                 Err(EngineError::Store(StoreError::NotFound)) => {}
-                Err(error) => return Err(error),
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(tasks)
+        // What the others gave must be performed, permits to dial among it.
+        match failed {
+            Some(error) if tasks.is_empty() => Err(error),
+            _ => Ok(tasks),
+        }
     }
 
     /// Finds what is due, at most `limit` things, and hides it from others for [`HIDE`].

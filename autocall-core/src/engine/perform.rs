@@ -153,13 +153,17 @@ impl Engine {
         if !view.agent.row.is_free() {
             return Ok(Vec::new());
         }
+        let mut tasks = Vec::new();
         for call in view.waiting {
-            let (after, _, tasks) = self.transact(call, &Event::Tick).await?;
-            if after.holds().is_some() {
+            let (after, _, more) = self.transact(call, &Event::Tick).await?;
+            tasks.extend(more);
+            // Another agent may have been quicker with this one: then the next in line is ours.
+            if after.holds() == Some(agent) {
                 return Ok(tasks);
             }
         }
-        Ok(view.campaigns.into_iter().map(Task::Tick).collect())
+        tasks.extend(view.campaigns.into_iter().map(Task::Tick));
+        Ok(tasks)
     }
 }
 

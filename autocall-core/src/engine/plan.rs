@@ -108,6 +108,8 @@ impl<'a> Batch<'a> {
         CallPlan {
             campaign: self.campaign,
             lead: lead.id,
+            person_key: lead.person_key,
+            subject: self.settings.subject.clone(),
             attempt: lead.attempts.saturating_add(1),
             to: allowed.to,
             number_index: allowed.number_index,

@@ -37,7 +37,7 @@ pub(super) fn detect(head: &str, country: Country, limits: Limits) -> Result<Fou
     };
     let mut best: Option<(usize, usize, Found)> = None;
     for delimiter in delimiters {
-        if let Some((likeness, cells, found)) = header_with(head, *delimiter, limits)?
+        if let Some((likeness, cells, found)) = header_with(head, *delimiter, country, limits)?
             && best.as_ref().is_none_or(|(most, width, _)| (likeness, cells) > (*most, *width))
         {
             best = Some((likeness, cells, found));
@@ -59,17 +59,32 @@ fn declared_delimiter(head: &str) -> Option<u8> {
     }
 }
 
-/// The best header with this delimiter: how many names it knows, how many cells it has.
-fn header_with(head: &str, delimiter: u8, limits: Limits) -> Result<Option<(usize, usize, Found)>, FileError> {
+/// The best header with this delimiter: how many names it knows, how many cells it has. A record
+/// that holds a number, or stands below one of its own width that does, is data: a cell of it may
+/// well say "Mobile".
+fn header_with(
+    head: &str,
+    delimiter: u8,
+    country: Country,
+    limits: Limits,
+) -> Result<Option<(usize, usize, Found)>, FileError> {
     let mut records = Records::of_head(head, delimiter, limits);
     let mut best: Option<(usize, usize, Found)> = None;
+    let mut data_widths: Vec<usize> = Vec::new();
     for _ in 0..HEAD_RECORDS_MAX {
         match records.next() {
             Ok(Step::Record) => {}
             Ok(Step::End | Step::More) | Err(_) => break,
             Ok(_) => continue,
         }
-        let likeness = header::likeness((0..records.len()).map(|i| records.cell(i)));
+        let width = records.len();
+        if (0..width).any(|i| normalise(records.cell(i), country).is_ok()) {
+            data_widths.push(width);
+        }
+        if data_widths.contains(&width) {
+            continue;
+        }
+        let likeness = header::likeness((0..width).map(|i| records.cell(i)));
         if likeness > best.as_ref().map_or(0, |(most, _, _)| *most) {
             let header = Header::from_names((0..records.len()).map(|i| records.cell(i)), &limits)?;
             let (preamble_lines, header_lines) = (records.begin_line() - 1, records.lines());

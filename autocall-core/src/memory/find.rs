@@ -32,10 +32,10 @@ impl Inner {
         let campaign = self.campaigns.get(&call.row.plan.campaign).ok_or(StoreError::NotFound)?;
         let lead = self.leads.get(&call.row.plan.lead).ok_or(StoreError::NotFound)?;
         let campaign = campaign.campaign.row.clone();
-        let subject = campaign.settings.subject.clone();
+        let (person, subject) = (call.row.plan.person_key, call.row.plan.subject.clone());
         let mut guards = SmallVec::new();
         guards.push(self.guard(id.tenant(), GuardKey::Number(call.row.plan.to)));
-        guards.push(self.guard(id.tenant(), GuardKey::Person { person: lead.row.person_key, subject }));
+        guards.push(self.guard(id.tenant(), GuardKey::Person { person, subject }));
         let agents = self.agents_for(&call.row, &campaign.settings.transfer.pools);
         Ok(Snapshot { call: call.clone(), campaign, lead: lead.clone(), agents, guards })
     }

@@ -45,6 +45,10 @@ impl Settings {
     }
 }
 
+fn named_twice<T: Ord>(all: &[T]) -> bool {
+    all.iter().collect::<std::collections::BTreeSet<_>>().len() < all.len()
+}
+
 struct Lint(Vec<Problem>);
 
 impl Lint {
@@ -58,6 +62,7 @@ impl Lint {
         self.find(s.seller.name.trim().is_empty(), "seller.name", "is empty", "say on whose behalf you call");
         self.find(s.seller.phone.is_none(), "seller.phone", "is missing", "give a number that people can call back");
         self.find(s.caller_ids.is_empty(), "caller_ids", "is empty", "give at least one number to show");
+        self.find(named_twice(&s.caller_ids), "caller_ids", "names a number twice", "name each number once");
         let country = s.country.len() == 2 && s.country.bytes().all(|b| b.is_ascii_uppercase());
         self.find(
             !country,
@@ -102,6 +107,7 @@ impl Lint {
         let t = &s.transfer;
         if !s.is_agentless() {
             self.find(t.pools.is_empty(), "transfer.pools", "is empty", "name a pool of agents, or make it agentless");
+            self.find(named_twice(&t.pools), "transfer.pools", "names a pool twice", "name each pool once");
             self.find(t.pools.len() > 8, "transfer.pools", "has more than 8", "join pools");
             self.find(t.agents_max == 0, "transfer.agents_max", "is 0", "let at least one agent be tried");
         }

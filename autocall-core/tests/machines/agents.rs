@@ -35,6 +35,8 @@ fn events() -> Vec<(&'static str, AgentEvent, Timestamp)> {
         ("call 1 ends, 20 s to write up", release(1, false, 20_000), NOW),
         ("call 2 ends", release(2, false, 20_000), NOW),
         ("done writing up", AgentEvent::Ready, NOW),
+        ("done writing up call 1", AgentEvent::Written { call: call(1) }, NOW),
+        ("done writing up call 2", AgentEvent::Written { call: call(2) }, NOW),
         ("2 minutes pass", AgentEvent::Tick, later),
     ]
 }

@@ -22,6 +22,9 @@ pub(super) const LOOK_EVERY: Millis = Millis::from_ms(500);
 const TICK: Millis = Millis::from_ms(1_500);
 /// How long free agents and callable leads may go without a dial.
 const LIVELY: Millis = Millis::from_secs(75);
+/// How long a call that has not come to a conversation may go on once its campaign is finished: a
+/// phone rings out, a look-up finds it.
+const FINISHED: Millis = Millis::from_secs(90);
 /// How long after the healing things are still allowed to be late: hidden timers come back.
 pub(super) const SETTLING: Millis = Millis::from_secs(20);
 
@@ -58,6 +61,7 @@ impl Watch {
         if sight.now < sight.scene.healed_at + SETTLING {
             return Ok(());
         }
+        finished_ends(&calls, sight)?;
         self.nobody_ignored(&calls, &agents, sight)?;
         self.lively(&calls, &agents, sight)
     }
@@ -186,6 +190,22 @@ fn leads_once(calls: &[Call], sight: &Sight<'_>) -> Result<(), String> {
         let Some(person) = sight.scene.person(call.plan.lead) else { continue };
         if let Some(other) = people.insert(person, call.id) {
             return Err(format!("person {person} is in {other} and {}", call.id));
+        }
+    }
+    Ok(())
+}
+
+/// Once a campaign is finished, nobody is called, sought for or offered any more before long.
+fn finished_ends(calls: &[Call], sight: &Sight<'_>) -> Result<(), String> {
+    let begun = |c: &&Call| matches!(c.stage, Stage::Dialing | Stage::Seeking { .. } | Stage::Offering { .. });
+    for call in calls.iter().filter(begun) {
+        let Some((campaign, _)) = sight.scene.campaigns.iter().find(|(c, _)| c.id == call.plan.campaign) else {
+            continue;
+        };
+        let finished = sight.view(campaign).and_then(|view| view.campaign.row.finished_at);
+        let from = finished.map(|at| at.max(sight.scene.healed_at + SETTLING));
+        if from.is_some_and(|from| sight.now - from > FINISHED) {
+            return Err(format!("{} goes on in {:?} though its campaign is finished", call.id, call.stage));
         }
     }
     Ok(())

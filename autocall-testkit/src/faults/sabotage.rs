@@ -61,8 +61,10 @@ sabotages! {
     WindowsIgnored = "windows-ignored",
     /// Lines in use are not counted.
     LinesUncounted = "lines-uncounted",
-    /// Nobody tells the calls that wait that an agent came free.
-    MatchLost = "match-lost",
+    /// Nobody sees who is free.
+    AgentsUnseen = "agents-unseen",
+    /// Calls of a campaign that was finished are never told.
+    FinishForgotten = "finish-forgotten",
     /// A campaign that found nothing to do is never looked at again.
     CampaignSleeps = "campaign-sleeps",
     /// What an agent said about a call does not reach its lead.

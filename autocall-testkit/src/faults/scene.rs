@@ -154,6 +154,9 @@ impl Scene {
                 self.deeds.push((at, Deed::Pause(id)));
                 self.deeds.push((at + dice.between(Millis::from_secs(2), Millis::from_secs(40)), Deed::Start(id)));
             }
+            if dice.chance(0.1) {
+                self.deeds.push((within(dice, now, paused), Deed::Finish(id)));
+            }
             self.deeds.push((healed + Millis::from_secs(2), Deed::Start(id)));
             self.deeds.push((paused, if dice.chance(0.3) { Deed::Finish(id) } else { Deed::Pause(id) }));
         }

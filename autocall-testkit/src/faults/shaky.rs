@@ -137,6 +137,20 @@ fn unlist(candidate: &mut Candidate) {
     }
 }
 
+/// A reading as it would be for who overlooks a part of it.
+fn forget(snapshot: &mut Snapshot, sabotage: Option<Sabotage>) {
+    match sabotage {
+        Some(Sabotage::ListedCallGoesOn) => snapshot.guards.iter_mut().for_each(unmark),
+        Some(Sabotage::AgentsUnseen) => snapshot.agents.retain(|a| !a.row.is_free()),
+        Some(Sabotage::FinishForgotten) => {
+            let mut campaign = (*snapshot.campaign).clone();
+            campaign.state = autocall_core::campaign::State::Running;
+            snapshot.campaign = Arc::new(campaign);
+        }
+        _ => {}
+    }
+}
+
 /// A guard as it would be if nobody had marked the call that lives on its number.
 fn unmark(guard: &mut Guard) {
     if let GuardValue::Number(number) = &mut guard.value {
@@ -172,10 +186,9 @@ impl Store for ShakyStore {
     async fn call(&self, id: CallId) -> Result<Snapshot, StoreError> {
         self.before().await?;
         let mut read = self.inner.call(id).await;
-        if self.sabotaged(Sabotage::ListedCallGoesOn)
-            && let Ok(snapshot) = &mut read
-        {
-            snapshot.guards.iter_mut().for_each(unmark);
+        let sabotage = self.hub.lock().sabotage;
+        if let Ok(snapshot) = &mut read {
+            forget(snapshot, sabotage);
         }
         self.hub.point().await;
         read

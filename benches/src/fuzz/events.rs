@@ -242,6 +242,8 @@ fn setting(tape: &mut Tape<'_>) -> (Settings, CallPlan) {
     let plan = CallPlan {
         campaign: CampaignId::small(TENANT, 1),
         lead: LeadId::small(TENANT, 1),
+        person_key: 1,
+        subject: "default".into(),
         attempt: 1,
         to: phone(14_155_552_671),
         number_index: 0,
