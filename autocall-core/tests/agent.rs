@@ -108,8 +108,10 @@ fn wrap_up_ends_by_itself_at_its_time_or_when_it_is_said() {
 
 #[test]
 fn a_standing_leg_comes_up_once_and_is_given_up_when_it_never_does() {
+    let from = Phone::from_digits(14_155_550_101).expect("valid");
+    let dialled = AgentEvent::StationDialled { from, call_ms_max: 4 * 3_600_000 };
     let mut it = agent();
-    it.handle(&AgentEvent::StationDialled, at(10));
+    it.handle(&dialled, at(10));
     assert_eq!((it.shifts, it.is_standing()), (1, false));
     assert_eq!(it.wake_at(), at(100));
     assert!(!it.handle(&AgentEvent::Tick, at(99)));
@@ -123,8 +125,8 @@ fn a_standing_leg_comes_up_once_and_is_given_up_when_it_never_does() {
     assert!(it.is_standing());
     it.handle(&AgentEvent::Tick, at(1_000));
     assert!(it.is_standing());
-    it.handle(&AgentEvent::StationDown, at(2_000));
+    it.handle(&AgentEvent::StationDown(1), at(2_000));
     assert!(!it.is_standing() && !it.handle(&AgentEvent::StationUp(ProviderRef::from("CA3")), at(2_001)));
-    it.handle(&AgentEvent::StationDialled, at(3_000));
+    it.handle(&dialled, at(3_000));
     assert_eq!(it.station.as_ref().map(|s| s.shift), Some(2), "a shift's number never comes back");
 }

@@ -1,5 +1,6 @@
 //! One story for every outcome that a call can have, and what its record says.
 
+use autocall_core::agent::AgentEvent;
 use autocall_core::call::{
     Call, CallPlan, Context, Effect, End, EndCause, Event, FreeAgent, LegFacts, Press, Record, Stop, Verdict,
 };
@@ -267,4 +268,33 @@ fn the_next_agent_is_asked_until_so_many_have_let_it_pass() {
     assert_eq!((story.call.holds(), story.call.stage.name()), (None, "message"), "three were asked, as settings say");
     assert_eq!(story.call.passed.to_vec(), [agent(1), agent(2), agent(3)]);
     assert_eq!(story.ended(20, 0, EndCause::Completed).ended(20, 2, EndCause::Completed).record().passed, 3);
+}
+
+/// What the agent who let an offer pass is told: whether it was missed.
+fn missed(story: Story, event: impl FnOnce(&mut LegFacts)) -> Vec<bool> {
+    let mut facts = LegFacts::default();
+    event(&mut facts);
+    let mut call = story.call;
+    let effects =
+        call.handle(&Event::Facts { leg: 1, facts }, &Context { settings: &story.settings, free: &[] }, at(14));
+    let releases = effects.iter().filter_map(|e| match e {
+        Effect::Agent { event: AgentEvent::Release { missed, .. }, .. } => Some(*missed),
+        _ => None,
+    });
+    releases.collect()
+}
+
+#[test]
+fn an_offer_that_never_reached_the_agent_is_not_missed_by_them() {
+    let asked = || Story::on_demand().free(&[1]).answered(Verdict::Human);
+    let rings = || asked().told(11, 1, |f| f.ringing_at = Some(at(11)));
+    let ended = |cause| move |f: &mut LegFacts| f.end = Some(End { cause, at: at(14) });
+    for cause in [EndCause::Canceled, EndCause::Refused, EndCause::Failed] {
+        assert_eq!(missed(asked(), ended(cause)), [false], "{cause:?}");
+        assert_eq!(missed(rings(), ended(cause)), [true], "{cause:?}");
+    }
+    for cause in [EndCause::NoAnswer, EndCause::Busy, EndCause::Completed] {
+        assert_eq!(missed(asked(), ended(cause)), [true], "{cause:?}");
+    }
+    assert_eq!(missed(asked(), |f| f.declined_at = Some(at(14))), [true], "who says no has heard it");
 }

@@ -1,7 +1,7 @@
 //! Events in, effects out.
 
 use super::amd::Judgement;
-use super::facts::LegFacts;
+use super::facts::{EndCause, LegFacts};
 use super::record::Sentence;
 use super::{Call, Effect, Effects, Stage, Told, onward, script, settle, transfer};
 use crate::agent::AgentEvent;
@@ -357,7 +357,7 @@ impl Before {
         for &(agent, _) in self.held.iter().filter(|(a, _)| !held.iter().any(|h| h.0 == *a)) {
             let talked = call.agent == Some(agent) || call.givers.contains(&agent);
             let wrap_up_ms = if talked { settings.transfer.wrap_up_ms } else { 0 };
-            let missed = call.passed[self.passed..].contains(&agent);
+            let missed = call.passed[self.passed..].contains(&agent) && was_heard(call, agent);
             effects.push(Effect::Agent { agent, event: AgentEvent::Release { call: call.id, missed, wrap_up_ms } });
         }
         for &(agent, hold) in held.iter().filter(|h| !self.held.contains(h)) {
@@ -377,4 +377,15 @@ impl Before {
             effects.push(Effect::Settle { outcome });
         }
     }
+}
+
+/// Whether the offer reached the agent: their phone rang, or they said no. One that the carrier
+/// refused, or that a crash kept from leaving, is not theirs to have missed.
+fn was_heard(call: &Call, agent: AgentId) -> bool {
+    let asked = call.legs.iter().rev().find(|leg| leg.agent == Some(agent));
+    asked.is_some_and(|leg| {
+        let facts = &leg.facts;
+        let by_end = facts.end.is_some_and(|e| matches!(e.cause, EndCause::NoAnswer | EndCause::Busy));
+        facts.ringing_at.is_some() || facts.is_answered() || facts.declined_at.is_some() || by_end
+    })
 }

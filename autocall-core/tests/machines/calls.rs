@@ -109,7 +109,8 @@ fn scenes() -> Vec<Scene> {
     let on_demand = TransferMode::OnDemand;
     let ringing = (3, told(0, |f| f.ringing_at = Some(at(3))));
     let waits = (9, told(0, |f| f.joined_at = Some(at(9))));
-    let agent_known = (11, told(1, |f| f.provider = Some("CA1".into())));
+    let agent_rings = |f: &mut LegFacts| (f.provider, f.ringing_at) = (Some("CA1".into()), Some(at(11)));
+    let agent_known = (11, told(1, agent_rings));
     let agent_up = (13, Event::Asked { leg: 1, facts: facts(|f| f.answered_at = Some(at(13))) });
     let pressed = (15, Event::Asked { leg: 1, facts: facts(|f| f.accepted = Some(Press { at: at(15), key: '1' })) });
     let joined = (16, told(1, |f| f.joined_at = Some(at(16))));
