@@ -68,7 +68,9 @@ impl Engine {
             if row.status == Status::Offline {
                 tasks.extend(station::end(&before.row));
             }
-            if row.is_free() {
+            // A mere look at a standing leg makes nobody free.
+            let was = before.row.is_free() && before.row.is_standing() == row.is_standing();
+            if row.is_free() && !was {
                 tasks.push(Task::Match(agent));
             }
             return Ok(tasks);
