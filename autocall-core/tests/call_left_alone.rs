@@ -28,6 +28,8 @@ fn call() -> Call {
         abandonment_allowed: false,
         for_agent: None,
         ring_ms_max: 25_000,
+        recording: Default::default(),
+        quotas: Default::default(),
         evidence: None,
     };
     Call::new(CallId::small(TENANT, 1), Arc::new(plan), START)

@@ -66,7 +66,7 @@ fn settings(pool: PoolId) -> Settings {
     s.seller.name = "Acme".into();
     s.seller.phone = Phone::from_e164("+14155550100");
     s.caller_ids = vec![Phone::from_e164("+14155550101").unwrap()];
-    s.abandonment = Some(Audio::say("Acme called. Press 9 to opt out."));
+    s.abandonment = Some(Audio::say("Acme called, 415 555 0100. Press 9 to opt out."));
     s.transfer.pools = vec![pool];
     s.caps.calls_per_second_max = 100.0;
     s
@@ -108,9 +108,10 @@ fn lead(campaign: CampaignId, n: u64) -> Lead {
         list: None,
         person: Arc::new(Person { first_name: Private::from("John"), ..Person::default() }),
         person_key: n,
-        numbers: smallvec::smallvec![Number { phone, dropped: false }],
+        numbers: smallvec::smallvec![Number::new(phone)],
         priority: Priority::Normal,
         order: n as i64,
+        filed: Default::default(),
         class: 0,
         state: autocall_core::lead::State::Open,
         due_at: Timestamp::EPOCH,

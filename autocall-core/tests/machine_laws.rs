@@ -41,6 +41,8 @@ fn call(mode: TransferMode) -> Call {
         abandonment_allowed: true,
         for_agent: None,
         ring_ms_max: 25_000,
+        recording: Default::default(),
+        quotas: Default::default(),
         evidence: None,
     };
     Call::new(CallId::small(TENANT, 1), Arc::new(plan), T0)

@@ -50,6 +50,8 @@ impl Story {
             abandonment_allowed: true,
             for_agent: None,
             ring_ms_max: 25_000,
+            recording: Default::default(),
+            quotas: Default::default(),
             evidence: Some("because".into()),
         };
         let settings = Settings {

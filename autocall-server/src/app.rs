@@ -73,6 +73,8 @@ pub struct Parts {
     pub link: Option<twilio::Link>,
     /// Calls per second; closed while the node ends.
     pub rates: Arc<AccountRates>,
+    /// The rules and registries that calls obey.
+    pub law: Arc<crate::lawbook::LawBook>,
     /// Signs access tokens.
     pub token_secret: [u8; 32],
 }
@@ -103,6 +105,8 @@ pub struct Inner {
     pub link: Option<twilio::Link>,
     /// Calls per second; closed while the node ends.
     pub dials: Arc<AccountRates>,
+    /// The rules and registries that calls obey.
+    pub law: Arc<crate::lawbook::LawBook>,
     /// Hashes passwords.
     pub hasher: Hasher,
     /// Signs access tokens.
@@ -148,6 +152,7 @@ impl App {
             desk: parts.desk,
             link: parts.link,
             dials: parts.rates,
+            law: parts.law,
             hasher: Hasher::new(2),
             tokens: Tokens::new(&parts.token_secret),
             principals: Principals::default(),

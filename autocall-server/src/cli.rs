@@ -1,6 +1,6 @@
 //! The command line: one binary, `autocall`, with a subcommand for each thing that it does.
 
-use crate::commands::{admin, check, fake_twilio, import, migrate, serve};
+use crate::commands::{admin, check, dnc, fake_twilio, import, migrate, serve};
 use crate::simulate;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -33,6 +33,8 @@ pub enum Command {
     FakeTwilio(fake_twilio::Args),
     /// Looks after tenants, users and keys, without mail and without a browser.
     Admin(admin::Args),
+    /// Makes and checks the do-not-call registries that nodes serve.
+    Dnc(dnc::Args),
     /// Checks the configuration, and campaign settings where a file is given.
     Check(check::Args),
 }
@@ -47,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => migrate::run(args),
         Command::FakeTwilio(args) => fake_twilio::run(args),
         Command::Admin(args) => admin::run(args),
+        Command::Dnc(args) => dnc::run(args),
         Command::Check(args) => check::run(args),
     };
     match outcome {

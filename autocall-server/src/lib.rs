@@ -12,6 +12,7 @@ pub mod desk;
 pub mod http;
 pub mod identity;
 pub mod jobs;
+pub mod lawbook;
 pub mod listen;
 pub mod live;
 pub mod node;

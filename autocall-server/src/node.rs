@@ -9,11 +9,12 @@ use crate::carrier::{simulated, twilio};
 use crate::config::{CarrierChoice, Config, StoreChoice};
 use crate::desk::{Desk, NoDesk};
 use crate::identity::token;
+use crate::lawbook::LawBook;
 use crate::live::hub::Hub;
 use crate::ops::secrets;
 use crate::{jobs, live, outbound};
 use autocall_core::engine::run::Pace;
-use autocall_core::engine::{Engine, Lawful, Permission, Standard, run};
+use autocall_core::engine::{Engine, Permission, Standard, run};
 use autocall_core::ports::catalog::{Catalog, Directory};
 use autocall_core::ports::{Bus, Clock, Ids, LocalRates, Rates, Store, SystemClock, Telephony};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -124,7 +125,7 @@ struct Carrier {
     link: Option<twilio::Link>,
 }
 
-fn carrier(config: &Config, stores: &Stores) -> Result<Carrier, String> {
+fn carrier(config: &Config, stores: &Stores, law: &LawBook) -> Result<Carrier, String> {
     let catalog = &stores.catalog;
     Ok(match &config.carrier {
         CarrierChoice::Simulated => {
@@ -149,7 +150,7 @@ fn carrier(config: &Config, stores: &Stores) -> Result<Carrier, String> {
             Carrier {
                 telephony: link.twilio.clone(),
                 desk: link.desk(catalog.clone(), clock.clone(), rates.clone(), fence),
-                permission: Arc::new(Lawful::shipped(Vec::new())),
+                permission: law.permission(),
                 clock,
                 rates,
                 simulated: None,
@@ -180,7 +181,8 @@ impl Node {
         secrets::folder(&config.data_dir.join("uploads"))?;
         crate::ops::metrics::install();
         let hub = Arc::new(Hub::new(token::hex(&token::random::<8>())));
-        let mut carrier = carrier(&config, &stores)?;
+        let law = Arc::new(LawBook::open(&config)?);
+        let mut carrier = carrier(&config, &stores, &law)?;
         if let Some(numbers) = &config.dial_only {
             let fence = Fence::new(numbers);
             carrier.telephony = fence.telephony(carrier.telephony);
@@ -207,6 +209,7 @@ impl Node {
             desk: carrier.desk,
             link: carrier.link,
             rates,
+            law,
             token_secret,
             config,
         });
@@ -228,6 +231,7 @@ impl Node {
             app.background.spawn(live::relay::run(hub, bus, node, app.stopping.clone()));
         }
         app.background.spawn(jobs::upkeep::run(app.clone()));
+        app.background.spawn(app.law.clone().watch(app.clone()));
         app.background.spawn(outbound::deliver::run(app.clone()));
         jobs::import::resume(app).await;
         self.running = Some(running);

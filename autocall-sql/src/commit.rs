@@ -1,5 +1,6 @@
 //! Writing: a group of one tenant's commits in one transaction, each judged by itself.
 
+use crate::counts::{self, Standing};
 use crate::db::{Backend, Conn, PutRow, Scope, SqlError, Value};
 use crate::fold::{Fold, Names, Present, Sum, Writes};
 use crate::keys::SqlStore;
@@ -7,6 +8,7 @@ use crate::lanes::{Answer, Waiting};
 use crate::seal::TenantKeys;
 use crate::tables::{self, AGENTS, CALLS_DONE, CALLS_LIVE, CAMPAIGNS, GUARDS, LEAD_NUMBERS, LEADS, QUEUE, RECORDS};
 use autocall_core::pacing::Ledger;
+use autocall_core::planning::counts::{CountKey, Counts};
 use autocall_core::ports::{Changes, Committed, GuardKey, GuardValue, StoreError};
 use autocall_core::{CallId, CampaignId, Id, LeadId, TenantId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,8 @@ pub(crate) struct Beside {
     prints: BTreeMap<LeadId, i64>,
     /// Calls that are settled already.
     done: BTreeSet<CallId>,
+    /// What leads counted for before.
+    standing: BTreeMap<LeadId, Standing>,
 }
 
 impl<B: Backend> SqlStore<B> {
@@ -131,12 +135,15 @@ impl<B: Backend> SqlStore<B> {
         let (dialect, lock) = (self.inner.db.dialect(), self.inner.db.dialect().lock());
         if !names.leads.is_empty() {
             let any = dialect.any("lead", 2, "uuid");
-            let sql =
-                format!("SELECT lead, version, print FROM call_queue WHERE tenant = $1 AND {any} ORDER BY lead{lock}");
+            let sql = format!(
+                "SELECT lead, version, print, {} FROM call_queue WHERE tenant = $1 AND {any} ORDER BY lead{lock}",
+                counts::STANDING
+            );
             for row in tx.rows(&sql, &[tenant.into(), uuids(names.leads.iter().map(|i| i.key()))]).await? {
                 let id = Id::new(tenant, row.uuid(0)?);
                 present.leads.insert(id, row.count(1)?);
                 beside.prints.insert(id, row.int(2)?);
+                beside.standing.insert(id, counts::standing(&row, 3)?);
             }
         }
         if !names.calls.is_empty() {
@@ -297,7 +304,7 @@ impl<B: Backend> SqlStore<B> {
             let texts = (&*listing.reason, &*listing.source);
             list_number(tx, keys, tenant, listing.phone, campaign, texts, until, *at).await?;
         }
-        self.write_totals(tx, keys, tenant, writes).await?;
+        self.write_totals(tx, keys, tenant, writes, beside).await?;
         self.write_records(tx, keys, tenant, writes).await
     }
 
@@ -416,6 +423,7 @@ impl<B: Backend> SqlStore<B> {
         keys: &TenantKeys,
         tenant: TenantId,
         writes: &Writes,
+        beside: &Beside,
     ) -> Result<(), SqlError> {
         for (campaign, sum) in &writes.totals {
             let ledger = self.ledger_after(tx, keys, tenant, *campaign, sum).await?;
@@ -438,7 +446,11 @@ impl<B: Backend> SqlStore<B> {
             )
             .await?;
         }
-        Ok(())
+        for (campaign, (moved, at)) in counted(writes, beside) {
+            counts::add(tx, tenant, campaign.key(), &moved, at).await?;
+        }
+        let shown = writes.shown.iter().map(|(&from, shown)| (keys.number(from), *shown));
+        counts::add_shown(tx, tenant, shown.collect()).await
     }
 
     async fn ledger_after(
@@ -513,6 +525,29 @@ impl<B: Backend> SqlStore<B> {
         }
         Ok(())
     }
+}
+
+/// How the group moves each campaign's counters: what its leads count for afterwards less what
+/// they counted for before, and what its calls say about quotas.
+fn counted(writes: &Writes, beside: &Beside) -> BTreeMap<CampaignId, (BTreeMap<CountKey, i64>, Timestamp)> {
+    let mut all: BTreeMap<CampaignId, (BTreeMap<CountKey, i64>, Timestamp)> = BTreeMap::new();
+    let mut add = |campaign, key: &CountKey, n: i64, at: Timestamp| {
+        let (counts, last) = all.entry(campaign).or_insert_with(|| (BTreeMap::new(), Timestamp::EPOCH));
+        *counts.entry(key.clone()).or_default() += n;
+        *last = (*last).max(at);
+    };
+    for (id, write) in &writes.leads {
+        for (key, n) in Counts::of(&write.row).iter() {
+            add(write.row.campaign, key, *n, write.at);
+        }
+        for key in beside.standing.get(id).into_iter().flatten() {
+            add(write.row.campaign, key, -1, write.at);
+        }
+    }
+    for (campaign, sum) in &writes.totals {
+        sum.counts.iter().for_each(|(key, n)| add(*campaign, key, *n, sum.counted_at));
+    }
+    all
 }
 
 async fn put(tx: &mut dyn Conn, table: &'static crate::db::Table, rows: Vec<PutRow>) -> Result<(), SqlError> {

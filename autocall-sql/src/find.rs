@@ -1,22 +1,24 @@
 //! Reading for the machines: snapshots, views, candidates. By index, never by scan.
 
 use crate::commit::uuids;
+use crate::counts;
 use crate::db::{Backend, Conn, Dialect, Row, Scope, SqlError, Value};
 use crate::keys::SqlStore;
 use crate::seal::TenantKeys;
-use crate::tables::{self, LANES, LEAD_COLUMNS, LEAD_JOIN};
+use crate::tables::{self, LEAD_COLUMNS, LEAD_JOIN};
 use async_trait::async_trait;
 use autocall_core::agent::Agent;
 use autocall_core::call::{Call, Load, Stage};
 use autocall_core::campaign::Campaign;
 use autocall_core::lead::Lead;
 use autocall_core::pacing::{DayKey, Ledger};
+use autocall_core::planning::lane::{Found, choose};
 use autocall_core::ports::{
     AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Changes, Committed, Due, Guard, GuardKey, LeadCounts,
     Lists, PoolView, Snapshot, Store, StoreError, Versioned,
 };
 use autocall_core::settings::TransferMode;
-use autocall_core::{AgentId, CallId, CampaignId, Id, Phone, PoolId, TenantId, Timestamp};
+use autocall_core::{AgentId, CallId, CampaignId, Id, LeadId, Phone, PoolId, TenantId, Timestamp};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -62,6 +64,9 @@ impl<B: Backend> Store for SqlStore<B> {
     }
     async fn candidates(&self, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<Candidate>, StoreError> {
         Ok(self.find_candidates(campaign, now, limit).await?)
+    }
+    async fn candidate(&self, lead: LeadId, now: Timestamp) -> Result<Candidate, StoreError> {
+        Ok(self.find_candidate(lead, now).await?)
     }
     async fn due(&self, now: Timestamp, hidden_until: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
         Ok(self.find_due(now, hidden_until, limit).await?)
@@ -280,9 +285,25 @@ impl<B: Backend> SqlStore<B> {
         let calls = self.pending(&mut *tx, id).await?;
         let dials = guards.remove(&GuardKey::Dials(id)).unwrap_or_else(|| Guard::fresh(tenant, GuardKey::Dials(id)));
         let caller_ids = settings.caller_ids.iter().filter_map(|&p| guards.remove(&GuardKey::CallerId(p))).collect();
+        let shown = self.shown_in(&mut *tx, &keys, tenant, &settings.caller_ids).await?;
+        // After the guard of the dials: see [`CampaignView::quotas`].
+        let quotas = counts::quotas(&mut *tx, id, settings).await?;
         let next_due = self.next_due(&mut *tx, id).await?;
         let campaign = Versioned { row: campaign, version };
-        Ok(CampaignView { campaign, load, leads, ledger, spent_micros, dials, pools, calls, caller_ids, next_due })
+        Ok(CampaignView {
+            campaign,
+            load,
+            leads,
+            ledger,
+            spent_micros,
+            dials,
+            pools,
+            calls,
+            caller_ids,
+            shown,
+            quotas,
+            next_due,
+        })
     }
 
     async fn pool_view(
@@ -336,19 +357,24 @@ impl<B: Backend> SqlStore<B> {
     }
 
     async fn next_due(&self, tx: &mut dyn Conn, id: CampaignId) -> Result<Option<Timestamp>, SqlError> {
-        let floors = self.inner.floors.begin(id);
-        let lane = |k: i64| {
+        let lanes: Vec<i64> = counts::lanes(tx, id).await?.iter().map(|(lane, _)| i64::from(lane.number())).collect();
+        if lanes.is_empty() {
+            return Ok(None);
+        }
+        let floors = self.inner.floors.begin(id, &lanes);
+        let lane = |(k, lane): (usize, &i64)| {
             format!(
                 "SELECT (SELECT due_at FROM call_queue WHERE tenant = $1 AND campaign = $2 AND state = 'open' \
-                 AND lane = {k} AND due_at >= ${} ORDER BY due_at LIMIT 1) AS due_at",
+                 AND lane = {lane} AND due_at >= ${} ORDER BY due_at LIMIT 1) AS due_at",
                 3 + k
             )
         };
-        let lanes: Vec<String> = (0..LANES).map(lane).collect();
-        let sql = format!("SELECT MIN(d.due_at) FROM ({}) d", lanes.join(" UNION ALL "));
+        let pieces: Vec<String> = lanes.iter().enumerate().map(lane).collect();
+        let sql = format!("SELECT MIN(d.due_at) FROM ({}) d", pieces.join(" UNION ALL "));
         let mut args: Vec<Value> = vec![id.tenant().into(), id.key().into()];
-        args.extend(floors.map(Value::from));
-        tx.row(&sql, &args).await?.map_or(Ok(None), |r| r.at_opt(0))
+        args.extend(floors.into_iter().map(Value::from));
+        let next = tx.row(&sql, &args).await?.map_or(Ok(None), |r| r.at_opt(0))?;
+        Ok(next.filter(|&at| at != Timestamp::NEVER))
     }
 
     async fn find_candidates(
@@ -361,24 +387,47 @@ impl<B: Backend> SqlStore<B> {
         let keys = self.keys(tenant).await?;
         let mut tx = self.inner.db.read(Scope::Tenant(tenant)).await?;
         let (settings, _) = self.campaign_in(&mut *tx, &keys, campaign).await?;
-        let leads = self.due_leads(&mut *tx, &keys, campaign, now, limit).await?;
+        let leads = self.due_leads(&mut *tx, &keys, &settings, now, limit).await?;
+        self.candidates_of(&mut *tx, &keys, &settings, leads, now).await
+    }
+
+    async fn find_candidate(&self, lead: LeadId, now: Timestamp) -> Result<Candidate, SqlError> {
+        let tenant = lead.tenant();
+        let keys = self.keys(tenant).await?;
+        let mut tx = self.inner.db.read(Scope::Tenant(tenant)).await?;
+        let lead = self.lead_in(&mut *tx, &keys, tenant, lead.key()).await?;
+        let (settings, _) = self.campaign_in(&mut *tx, &keys, lead.row.campaign).await?;
+        let found = self.candidates_of(&mut *tx, &keys, &settings, vec![lead], now).await?;
+        found.into_iter().next().ok_or_else(|| missing("lead"))
+    }
+
+    /// Brings along what the verdicts on leads depend on.
+    async fn candidates_of(
+        &self,
+        tx: &mut dyn Conn,
+        keys: &TenantKeys,
+        campaign: &Campaign,
+        leads: Vec<Versioned<Lead>>,
+        now: Timestamp,
+    ) -> Result<Vec<Candidate>, SqlError> {
+        let tenant = campaign.id.tenant();
+        if leads.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut wanted = BTreeSet::from([GuardKey::Epoch]);
         let mut phones = BTreeSet::new();
         for lead in &leads {
             phones.extend(lead.row.numbers.iter().map(|n| n.phone));
-            wanted.insert(person(&lead.row, &settings));
+            wanted.insert(person(&lead.row, campaign));
         }
         wanted.extend(phones.iter().map(|&p| GuardKey::Number(p)));
-        if leads.is_empty() {
-            return Ok(Vec::new());
-        }
-        let guards = self.guards_in(&mut *tx, &keys, tenant, &wanted).await?;
-        let lists = self.lists_in(&mut *tx, &keys, tenant, Some(campaign), &phones, now).await?;
+        let guards = self.guards_in(tx, keys, tenant, &wanted).await?;
+        let lists = self.lists_in(tx, keys, tenant, Some(campaign.id), &phones, now).await?;
         let candidate = |lead: Versioned<Lead>| {
             let numbers = || lead.row.numbers.iter().map(|n| n.phone);
             let mut of: SmallVec<[Guard; 4]> =
                 numbers().filter_map(|p| guards.get(&GuardKey::Number(p)).cloned()).collect();
-            of.extend(guards.get(&person(&lead.row, &settings)).cloned());
+            of.extend(guards.get(&person(&lead.row, campaign)).cloned());
             of.extend(guards.get(&GuardKey::Epoch).cloned());
             let lists = numbers().map(|p| lists.get(&p).copied().unwrap_or_default()).collect();
             Candidate { guards: of, lists, lead }
@@ -386,47 +435,74 @@ impl<B: Backend> SqlStore<B> {
         Ok(leads.into_iter().map(candidate).collect())
     }
 
-    /// Open leads that are due, lane by lane, each lane from its floor on.
+    /// Open leads that are due: of each lane that holds any the first ones by index, from its floor
+    /// on; of those the next ones by the rule of the core; of those the rows.
     async fn due_leads(
         &self,
         tx: &mut dyn Conn,
         keys: &TenantKeys,
-        campaign: CampaignId,
+        campaign: &Campaign,
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<Versioned<Lead>>, SqlError> {
-        let tenant = campaign.tenant();
-        let floors = self.inner.floors.begin(campaign);
-        let lane = |k: i64| {
+        let (id, tenant) = (campaign.id, campaign.id.tenant());
+        let open = counts::lanes(tx, id).await?;
+        if open.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lanes: Vec<i64> = open.iter().map(|(lane, _)| i64::from(lane.number())).collect();
+        let floors = self.inner.floors.begin(id, &lanes);
+        let lane = |(k, lane): (usize, &i64)| {
             format!(
                 "SELECT * FROM (SELECT lead, lane, due_at, ord FROM call_queue WHERE tenant = $1 AND campaign = $2 \
-                 AND state = 'open' AND lane = {k} AND due_at <= $3 AND due_at >= ${} \
+                 AND state = 'open' AND lane = {lane} AND due_at <= $3 AND due_at >= ${} \
                  ORDER BY due_at, ord, lead LIMIT $4) lane{k}",
                 5 + k
             )
         };
-        let lanes: Vec<String> = (0..LANES).map(lane).collect();
-        let sql = format!(
-            "SELECT {LEAD_COLUMNS}, p.lane, p.due_at FROM ({}) p JOIN leads l ON l.tenant = $1 AND l.id = p.lead \
-             JOIN call_queue q ON q.tenant = l.tenant AND q.lead = l.id \
-             ORDER BY p.lane, p.due_at, p.ord, p.lead LIMIT $4",
-            lanes.join(" UNION ALL ")
-        );
-        let mut args: Vec<Value> = vec![tenant.into(), campaign.key().into(), now.into(), limit.into()];
-        args.extend(floors.map(Value::from));
-        let rows = tx.rows(&sql, &args).await?;
-        let mut smallest = [None; LANES as usize];
-        let mut leads = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let (lead, version) = tables::lead_from(keys, tenant, row, 0)?;
-            let slot = row.count(11)? as usize;
-            if let Some(slot) = smallest.get_mut(slot) {
-                slot.get_or_insert(row.int(12)?);
-            }
-            leads.push(Versioned { row: lead, version });
+        let pieces: Vec<String> = lanes.iter().enumerate().map(lane).collect();
+        let mut args: Vec<Value> = vec![tenant.into(), id.key().into(), now.into(), limit.into()];
+        args.extend(floors.into_iter().map(Value::from));
+        let mut due: BTreeMap<i64, Vec<(i64, i64, Uuid)>> = BTreeMap::new();
+        for row in tx.rows(&pieces.join(" UNION ALL "), &args).await? {
+            due.entry(row.int(1)?).or_default().push((row.int(2)?, row.int(3)?, row.uuid(0)?));
         }
-        self.inner.floors.found(campaign, smallest, (rows.len() as u32) < limit);
-        Ok(leads)
+        let mut found = Vec::with_capacity(open.len());
+        let mut smallest = Vec::with_capacity(open.len());
+        for (lane, open) in open {
+            let mut keys = due.remove(&i64::from(lane.number())).unwrap_or_default();
+            // The union of ordered pieces has no order of its own.
+            keys.sort_unstable();
+            smallest.push(keys.first().map(|(due_at, _, _)| *due_at));
+            found.push(Found { lane, open, due: keys.into_iter().map(|(_, _, lead)| lead).collect() });
+        }
+        let chosen: Vec<Uuid> = choose(found, &campaign.settings, now, limit as usize);
+        self.inner.floors.found(id, &lanes, &smallest, chosen.len() < limit as usize);
+        self.leads_by_key(tx, keys, tenant, chosen, now).await
+    }
+
+    /// Leads by key, in that order; those that are not open and due any more are left out.
+    async fn leads_by_key(
+        &self,
+        tx: &mut dyn Conn,
+        keys: &TenantKeys,
+        tenant: TenantId,
+        chosen: Vec<Uuid>,
+        now: Timestamp,
+    ) -> Result<Vec<Versioned<Lead>>, SqlError> {
+        if chosen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let any = self.dialect().any("l.id", 2, "uuid");
+        let sql = format!(
+            "SELECT {LEAD_COLUMNS} FROM {LEAD_JOIN} WHERE l.tenant = $1 AND {any} AND q.state = 'open' AND q.due_at <= $3"
+        );
+        let mut found = BTreeMap::new();
+        for row in tx.rows(&sql, &[tenant.into(), uuids(chosen.iter().copied()), now.into()]).await? {
+            let (lead, version) = tables::lead_from(keys, tenant, &row, 0)?;
+            found.insert(lead.id.key(), Versioned { row: lead, version });
+        }
+        Ok(chosen.iter().filter_map(|key| found.remove(key)).collect())
     }
 
     /// What the do-not-call lists say about numbers now.
@@ -440,18 +516,21 @@ impl<B: Backend> SqlStore<B> {
         now: Timestamp,
     ) -> Result<BTreeMap<Phone, Lists>, SqlError> {
         let mut lists: BTreeMap<Phone, Lists> = BTreeMap::new();
-        let mut mark = |phone: Phone, of: Uuid| {
+        let mut mark = |phone: Phone, of: Uuid, until: Timestamp| {
             let lists = lists.entry(phone).or_default();
-            lists.tenant |= of.is_nil();
-            lists.campaign |= campaign.is_some_and(|c| c.key() == of);
+            if of.is_nil() {
+                lists.tenant = lists.tenant.max(Some(until));
+            } else if campaign.is_some_and(|c| c.key() == of) {
+                lists.campaign = lists.campaign.max(Some(until));
+            }
         };
         let by_bx: BTreeMap<Vec<u8>, Phone> = phones.iter().map(|&p| (keys.number(p), p)).collect();
         let any = self.dialect().any("number_bx", 2, "bytea");
-        let sql = format!("SELECT number_bx, campaign FROM dnc_list WHERE tenant = $1 AND {any} AND until > $3");
+        let sql = format!("SELECT number_bx, campaign, until FROM dnc_list WHERE tenant = $1 AND {any} AND until > $3");
         let list = Value::Blobs(by_bx.keys().cloned().map(Some).collect());
         for row in tx.rows(&sql, &[tenant.into(), list, now.into()]).await? {
             if let Some(&phone) = by_bx.get(row.blob(0)?) {
-                mark(phone, row.uuid(1)?);
+                mark(phone, row.uuid(1)?, row.at(2)?);
             }
         }
         let mut by_prefix: BTreeMap<String, Vec<Phone>> = BTreeMap::new();
@@ -462,11 +541,12 @@ impl<B: Backend> SqlStore<B> {
             }
         }
         let any = self.dialect().any("prefix", 2, "text");
-        let sql = format!("SELECT prefix, campaign FROM dnc_prefixes WHERE tenant = $1 AND {any} AND until > $3");
+        let sql =
+            format!("SELECT prefix, campaign, until FROM dnc_prefixes WHERE tenant = $1 AND {any} AND until > $3");
         let list = Value::Texts(by_prefix.keys().cloned().map(Some).collect());
         for row in tx.rows(&sql, &[tenant.into(), list, now.into()]).await? {
             for &phone in by_prefix.get(row.text(0)?).into_iter().flatten() {
-                mark(phone, row.uuid(1)?);
+                mark(phone, row.uuid(1)?, row.at(2)?);
             }
         }
         Ok(lists)

@@ -11,10 +11,6 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::tables::LANES;
-
-const LANES_USIZE: usize = LANES as usize;
-
 /// A full scan at least this often.
 const FULL_EVERY: Duration = Duration::from_secs(2);
 /// And, where the last look found less than it was asked for, this often.
@@ -22,9 +18,9 @@ const FULL_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// Campaigns remembered; beyond that all is forgotten, which costs one full scan each.
 const CAMPAIGNS_MAX: usize = 10_000;
 
-#[derive(Clone, Copy)]
 struct Bound {
-    lanes: [i64; LANES_USIZE],
+    /// By lane; one that is not there begins at its first entry.
+    lanes: BTreeMap<i64, i64>,
     full_at: Instant,
     short: bool,
 }
@@ -36,34 +32,35 @@ pub(crate) struct Floors {
 }
 
 impl Floors {
-    /// Where to begin in each lane.
-    pub(crate) fn begin(&self, campaign: CampaignId) -> [i64; LANES_USIZE] {
+    /// Where to begin in each of these lanes.
+    pub(crate) fn begin(&self, campaign: CampaignId, lanes: &[i64]) -> Vec<i64> {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         if of.len() >= CAMPAIGNS_MAX && !of.contains_key(&campaign) {
             of.clear();
         }
         let now = Instant::now();
-        let fresh = Bound { lanes: [i64::MIN; LANES_USIZE], full_at: now, short: false };
-        let bound = of.entry(campaign).or_insert(fresh);
+        let fresh = || Bound { lanes: BTreeMap::new(), full_at: now, short: false };
+        let bound = of.entry(campaign).or_insert_with(fresh);
         let patience = if bound.short { FULL_WHEN_SHORT } else { FULL_EVERY };
         if now - bound.full_at >= patience {
-            *bound = fresh;
+            *bound = fresh();
         }
-        bound.lanes
+        lanes.iter().map(|lane| bound.lanes.get(lane).copied().unwrap_or(i64::MIN)).collect()
     }
 
-    /// What a look found: the smallest due time in each lane where it found anything.
-    pub(crate) fn found(&self, campaign: CampaignId, smallest: [Option<i64>; LANES_USIZE], short: bool) {
+    /// What a look found: the smallest due time in each of these lanes where it found anything.
+    pub(crate) fn found(&self, campaign: CampaignId, lanes: &[i64], smallest: &[Option<i64>], short: bool) {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bound) = of.get_mut(&campaign) else { return };
         bound.short = short;
-        for (lane, found) in bound.lanes.iter_mut().zip(smallest) {
+        for (lane, found) in lanes.iter().zip(smallest) {
+            let lane = bound.lanes.entry(*lane).or_insert(i64::MIN);
             // Only forwards: a commit may have lowered it since the look began, and then its lead
             // may not have been seen.
             if let Some(found) = found
                 && *lane != LOWERED
             {
-                *lane = (*lane).max(found);
+                *lane = (*lane).max(*found);
             } else if *lane == LOWERED {
                 *lane = i64::MIN;
             }
@@ -73,11 +70,12 @@ impl Floors {
     /// A lead is put into a lane: before its commit, and again after it.
     pub(crate) fn lower(&self, campaign: CampaignId, lane: i64, due_at: i64) {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bound) = of.get_mut(&campaign)
-            && let Some(bound) = bound.lanes.get_mut(lane as usize)
-            && *bound > due_at
-        {
-            *bound = LOWERED;
+        if let Some(bound) = of.get_mut(&campaign) {
+            let bound = bound.lanes.entry(lane).or_insert(i64::MIN);
+            // A look that is under way may end after this write and know nothing of it.
+            if *bound > due_at || *bound == i64::MIN {
+                *bound = LOWERED;
+            }
         }
     }
 }
@@ -95,17 +93,23 @@ mod tests {
     fn a_bound_moves_forward_and_is_lowered_by_a_write_behind_it() {
         let floors = Floors::default();
         let campaign = Id::small(TenantId(1), 1);
-        assert_eq!(floors.begin(campaign), [i64::MIN; LANES_USIZE]);
-        floors.found(campaign, [None, None, Some(50), Some(70), None], false);
-        assert_eq!(floors.begin(campaign)[2..4], [50, 70]);
-        floors.lower(campaign, 2, 60);
-        assert_eq!(floors.begin(campaign)[2], 50, "it lies before the bound's end anyway");
-        floors.lower(campaign, 2, 40);
-        assert!(floors.begin(campaign)[2] < 40);
+        let lanes = [7, 1_000];
+        assert_eq!(floors.begin(campaign, &lanes), [i64::MIN; 2]);
+        floors.found(campaign, &lanes, &[Some(50), Some(70)], false);
+        assert_eq!(floors.begin(campaign, &lanes), [50, 70]);
+        floors.lower(campaign, 7, 60);
+        assert_eq!(floors.begin(campaign, &lanes)[0], 50, "it lies after the bound anyway");
+        floors.lower(campaign, 7, 40);
+        assert!(floors.begin(campaign, &lanes)[0] < 40);
         // A look that began before the write comes back after it: its finding must not hide it.
-        floors.found(campaign, [None, None, Some(50), Some(70), None], false);
-        assert!(floors.begin(campaign)[2] < 40);
-        floors.found(campaign, [None, None, Some(40), Some(70), None], false);
-        assert_eq!(floors.begin(campaign)[2], 40);
+        floors.found(campaign, &lanes, &[Some(50), Some(70)], false);
+        assert!(floors.begin(campaign, &lanes)[0] < 40);
+        floors.found(campaign, &lanes, &[Some(40), Some(70)], false);
+        assert_eq!(floors.begin(campaign, &lanes)[0], 40);
+        // Nor may the first look of all.
+        floors.begin(campaign, &[9]);
+        floors.lower(campaign, 9, 10);
+        floors.found(campaign, &[9], &[Some(80)], false);
+        assert!(floors.begin(campaign, &[9])[0] < 10);
     }
 }

@@ -8,8 +8,10 @@ use autocall_core::call::{Call, Load, Record};
 use autocall_core::campaign::Campaign;
 use autocall_core::lead::Lead;
 use autocall_core::pacing::LedgerDelta;
+use autocall_core::planning::caller_id::Shown;
+use autocall_core::planning::counts::CountKey;
 use autocall_core::ports::{Changes, Disposed, Guard, GuardKey, GuardValue, LeadCounts, Listing, RowKey, StoreError};
-use autocall_core::{AgentId, CallId, CampaignId, LeadId, TenantId, Timestamp};
+use autocall_core::{AgentId, CallId, CampaignId, LeadId, Phone, TenantId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every row that a group names, to be locked and loaded.
@@ -105,6 +107,10 @@ pub struct Sum {
     pub spent_micros: i64,
     /// The ledger's changes, in the order of the commits.
     pub ledger: Vec<LedgerDelta>,
+    /// Leads by what they wait for, by lane, and what quotas have counted.
+    pub counts: BTreeMap<CountKey, i64>,
+    /// When the last of them changed.
+    pub counted_at: Timestamp,
     /// When to look at the campaign again.
     pub wake_at: Option<Timestamp>,
 }
@@ -124,6 +130,8 @@ pub struct Writes {
     pub guards: BTreeMap<GuardKey, Write<GuardValue>>,
     /// Totals.
     pub totals: BTreeMap<CampaignId, Sum>,
+    /// Numbers that were shown.
+    pub shown: BTreeMap<Phone, Shown>,
     /// Records.
     pub records: Vec<(Record, RecordExtra)>,
     /// What agents said.
@@ -280,6 +288,15 @@ impl Fold {
             sum.leads.add(&tally.leads, 1);
             sum.spent_micros += tally.spent_micros;
             sum.ledger.extend(tally.ledger.iter().copied());
+            for (key, n) in tally.counts.iter() {
+                *sum.counts.entry(key.clone()).or_default() += n;
+                sum.counted_at = sum.counted_at.max(c.at);
+            }
+        }
+        for &(from, answered) in &c.shown {
+            let shown = self.writes.shown.entry(from).or_default();
+            shown.dials += 1;
+            shown.answers += u64::from(answered);
         }
         for &(campaign, at) in &c.wakes {
             self.writes.totals.entry(campaign).or_default().wake_at = Some(at);

@@ -9,6 +9,7 @@
 
 mod catalog;
 mod commit;
+mod counts;
 pub mod db;
 mod due;
 mod find;

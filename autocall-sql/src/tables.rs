@@ -8,7 +8,8 @@ use crate::seal::{Field, TenantKeys};
 use autocall_core::agent::{self, Agent};
 use autocall_core::call::{Call, Record, Stage, Verdict};
 use autocall_core::campaign::Campaign;
-use autocall_core::lead::{Callback, Lead, Number, Person, State};
+use autocall_core::lead::{Callback, Filed, Lead, Number, Person, State};
+use autocall_core::planning::lane::Lane;
 use autocall_core::ports::{GuardKey, GuardValue};
 use autocall_core::{Id, LeadId, Outcome, Phone, Priority, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,11 @@ struct LeadBody {
     last_at: Option<Timestamp>,
     callback: Option<Callback>,
     disposition: Option<Arc<str>>,
+    #[serde(default)]
+    filed: Filed,
+    /// Attempts and answers of each number.
+    #[serde(default)]
+    uses: SmallVec<[(u16, u16); 2]>,
 }
 
 /// What is sealed of a lead.
@@ -123,13 +129,10 @@ fn text(s: &Option<Arc<str>>) -> Value {
     Value::Text(s.as_deref().map(str::to_owned))
 }
 
-/// The lane of an open lead: appointments first, then urgent, high, normal, low.
+/// The lane of an open lead, as a column.
 pub fn lane(lead: &Lead) -> i64 {
-    if lead.callback.is_some() { 0 } else { 4 - lead.priority as i64 }
+    i64::from(Lane::of(lead).number())
 }
-
-/// Every lane.
-pub const LANES: i64 = 5;
 
 fn lead_sealed(lead: &Lead) -> Vec<u8> {
     let phones = lead.numbers.iter().map(|n| n.phone).collect();
@@ -199,6 +202,8 @@ pub fn queue_row(lead: &Lead, print: i64, at: Timestamp, version: (u64, u64)) ->
         last_at: lead.last_at,
         callback: lead.callback,
         disposition: lead.disposition.clone(),
+        filed: lead.filed,
+        uses: lead.numbers.iter().map(|n| (n.attempts, n.answers)).collect(),
     };
     let values = vec![
         lead.id.tenant().into(),
@@ -232,7 +237,10 @@ pub fn lead_from(keys: &TenantKeys, tenant: TenantId, row: &Row, c: usize) -> Re
     let sealed: LeadSealed<Arc<Person>> = unstamped(&keys.open("leads", key.as_bytes(), row.blob(c + 3)?)?)?;
     let body: LeadBody = row.json(c + 10)?;
     known(body.v)?;
-    let number = |(i, &phone): (usize, &Phone)| Number { phone, dropped: body.dropped.contains(&(i as u8)) };
+    let number = |(i, &phone): (usize, &Phone)| {
+        let (attempts, answers) = body.uses.get(i).copied().unwrap_or_default();
+        Number { phone, dropped: body.dropped.contains(&(i as u8)), attempts, answers }
+    };
     let priority = Priority::ALL.get(row.count(c + 8)? as usize).copied().unwrap_or_default();
     let lead = Lead {
         id: Id::new(tenant, key),
@@ -243,6 +251,7 @@ pub fn lead_from(keys: &TenantKeys, tenant: TenantId, row: &Row, c: usize) -> Re
         numbers: sealed.phones.iter().enumerate().map(number).collect(),
         priority,
         order: row.int(c + 6)?,
+        filed: body.filed,
         class: body.class,
         state: body.state,
         due_at: row.at(c + 5)?,

@@ -135,7 +135,7 @@ CREATE TABLE call_queue (
     version     bigint NOT NULL CHECK (version > 0),
     campaign    uuid NOT NULL,
     state       text NOT NULL CHECK (state IN ('open', 'calling', 'closed')),
-    lane        bigint NOT NULL CHECK (lane BETWEEN 0 AND 4),
+    lane        bigint NOT NULL CHECK (lane BETWEEN 0 AND 1023),
     due_at      bigint NOT NULL,
     ord         bigint NOT NULL,
     attempts    bigint NOT NULL CHECK (attempts >= 0),
@@ -148,9 +148,30 @@ CREATE TABLE call_queue (
     body        jsonb NOT NULL,
     PRIMARY KEY (tenant, lead),
     FOREIGN KEY (tenant, lead) REFERENCES leads (tenant, id) ON DELETE CASCADE,
-    CHECK ((lane = 0) = (callback_at IS NOT NULL)),
-    CHECK (lane IN (0, 4 - priority))
+    -- Appointments have the lanes below 64; see the core's planning.
+    CHECK ((lane < 64) = (callback_at IS NOT NULL))
 );
+-- Kinds: 1 leads by what they wait for, 2 open leads by lane, 3 quotas.
+CREATE TABLE campaign_counts (
+    tenant   bigint NOT NULL,
+    campaign uuid NOT NULL,
+    kind     bigint NOT NULL CHECK (kind BETWEEN 1 AND 3),
+    key      text NOT NULL,
+    n        bigint NOT NULL,
+    at       bigint NOT NULL,
+    PRIMARY KEY (tenant, campaign, kind, key),
+    FOREIGN KEY (tenant, campaign) REFERENCES campaigns (tenant, id)
+);
+
+-- What calls that showed a number came to.
+CREATE TABLE caller_counts (
+    tenant    bigint NOT NULL REFERENCES tenants,
+    number_bx bytea NOT NULL,
+    dials     bigint NOT NULL,
+    answers   bigint NOT NULL,
+    PRIMARY KEY (tenant, number_bx)
+);
+
 CREATE INDEX call_queue_due ON call_queue (tenant, campaign, lane, due_at, ord, lead) WHERE state = 'open';
 CREATE INDEX call_queue_blocked ON call_queue (tenant, blocked_by) WHERE state = 'open' AND blocked_by IS NOT NULL;
 CREATE INDEX call_queue_closed ON call_queue (tenant, changed_at) WHERE state = 'closed';
@@ -426,6 +447,7 @@ CREATE TABLE records_rest PARTITION OF records DEFAULT;
 ALTER TABLE call_queue SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE calls_live SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE campaign_totals SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+ALTER TABLE campaign_counts SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 ALTER TABLE tenant_marks SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 ALTER TABLE guards SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE agents SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);

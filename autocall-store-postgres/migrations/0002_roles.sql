@@ -29,7 +29,8 @@ DO $$
 DECLARE name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY[
-        'tenants', 'tenant_marks', 'tenant_keys', 'campaigns', 'campaign_totals', 'pools', 'campaign_pools', 'agents',
+        'tenants', 'tenant_marks', 'tenant_keys', 'campaigns', 'campaign_totals', 'campaign_counts', 'caller_counts',
+        'pools', 'campaign_pools', 'agents',
         'leads', 'lead_numbers', 'call_queue', 'calls_live', 'calls_done', 'records', 'dispositions', 'recordings',
         'guards', 'dnc_list', 'dnc_prefixes', 'imports', 'rejections', 'audio', 'documents', 'audit_log',
         'erasures', 'kept'

@@ -8,12 +8,10 @@ use autocall_core::permission::{
 };
 use autocall_core::zones::{Clues, Place, locate};
 use autocall_core::{Millis, Phone, Timestamp};
-use autocall_testkit::need;
+use autocall_testkit::{faults, need};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 const START: Timestamp = Timestamp::from_secs(1_790_000_000);
 const RING: Millis = Millis::from_secs(25);
@@ -143,19 +141,28 @@ fn log(seed: u64, tries: usize, lawful: bool) -> (String, usize) {
 }
 
 fn judged(python: &std::path::Path, log: &str) -> (bool, String) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/independent_checker.py");
-    let mut child = Command::new(python)
-        .args([script, "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Python was found a moment ago");
-    let mut stdin = child.stdin.take().expect("piped");
-    let log = log.to_owned();
-    let feed = std::thread::spawn(move || stdin.write_all(log.as_bytes()));
-    let output = child.wait_with_output().expect("it ends");
-    feed.join().expect("no panic").expect("the checker reads all");
-    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    faults::judge(python, log).expect("Python was found a moment ago")
+}
+
+/// Seeds of the ordinary test run; `cargo xtask soak law` takes more.
+const SEEDS: u64 = 150;
+
+#[test]
+fn engines_under_faults_and_the_law_place_no_call_that_the_judge_objects_to() {
+    let Some(python) = need::python("the fault simulator under the law", "phonenumbers, tzdata") else {
+        return;
+    };
+    let (mut log, mut dials, mut connected) = (String::new(), 0, 0);
+    for seed in 1..=SEEDS {
+        let (stats, lines) = faults::run_lawful(seed).unwrap_or_else(|found| panic!("{found}"));
+        dials += lines.len() - 1;
+        connected += stats.connected;
+        log.push_str(&lines.join("\n"));
+        log.push('\n');
+    }
+    let (fine, text) = judged(&python, &log);
+    assert!(fine, "{}", text.lines().take(20).collect::<Vec<_>>().join("\n"));
+    assert!(dials as u64 > SEEDS && connected > SEEDS / 10, "{dials} dials, {connected} connected");
 }
 
 #[test]

@@ -42,6 +42,9 @@ impl Store for Counted {
     async fn commit(&self, changes: &Changes) -> Result<Committed, StoreError> {
         self.inner.commit(changes).await
     }
+    async fn candidate(&self, lead: LeadId, now: Timestamp) -> Result<Candidate, StoreError> {
+        self.inner.candidate(lead, now).await
+    }
     async fn candidates(&self, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<Candidate>, StoreError> {
         self.inner.candidates(campaign, now, limit).await
     }
@@ -58,7 +61,7 @@ struct Scene {
 }
 
 fn lead(n: u64, campaign: CampaignId) -> Lead {
-    let number = Number { phone: Phone::from_digits(14_155_550_000 + n).expect("valid"), dropped: false };
+    let number = Number::new(Phone::from_digits(14_155_550_000 + n).expect("valid"));
     Lead {
         id: LeadId::small(TENANT, u128::from(n)),
         campaign,
@@ -68,6 +71,7 @@ fn lead(n: u64, campaign: CampaignId) -> Lead {
         numbers: [number].into_iter().collect(),
         priority: Priority::Normal,
         order: n as i64,
+        filed: Default::default(),
         class: 0,
         state: State::Open,
         due_at: Timestamp::EPOCH,

@@ -17,11 +17,10 @@ fn leads(n: u64) -> Vec<Lead> {
         list: None,
         person: Arc::new(Person::default()),
         person_key: n,
-        numbers: [Number { phone: Phone::from_digits(14_155_000_000 + n).expect("valid"), dropped: false }]
-            .into_iter()
-            .collect(),
+        numbers: [Number::new(Phone::from_digits(14_155_000_000 + n).expect("valid"))].into_iter().collect(),
         priority: Priority::Normal,
         order: n as i64,
+        filed: Default::default(),
         class: 0,
         state: State::Open,
         due_at: Timestamp::EPOCH,

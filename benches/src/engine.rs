@@ -53,7 +53,7 @@ pub fn run(opts: &Opts) -> Vec<Measurement> {
 }
 
 /// Polls a future that never waits.
-fn now_or_never<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn now_or_never<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Poll::from_waker(Waker::noop())) {
         Polled::Ready(value) => value,
         Polled::Pending => panic!("nothing here ever waits"),
@@ -70,8 +70,15 @@ enum Fates {
 
 /// Takes every dial and keeps it for the driver.
 #[derive(Default)]
-struct Instant {
+pub(crate) struct Instant {
     dials: Mutex<Vec<Dial>>,
+}
+
+impl Instant {
+    /// The dials since the last time.
+    pub(crate) fn take(&self) -> Vec<Dial> {
+        std::mem::take(&mut *self.dials.lock().expect("no panic holds it"))
+    }
 }
 
 #[async_trait]
@@ -112,7 +119,7 @@ fn settings() -> Settings {
     s.seller.name = "Bench".into();
     s.seller.phone = Phone::from_digits(14_155_550_100);
     s.caller_ids = Phone::from_digits(14_155_550_101).into_iter().collect();
-    s.abandonment = Some(Audio::say("sorry"));
+    s.abandonment = Some(Audio::say("Bench called, 415 555 0100. Press 9 to opt out."));
     s.transfer.pools = vec![PoolId::small(TENANT, 1)];
     s.transfer.wrap_up_ms = 0;
     s.caps.calls_per_second_max = 1_000.0;
@@ -129,11 +136,10 @@ fn lead(n: u64) -> Lead {
         list: None,
         person: Arc::new(Person { first_name: "John".into(), ..Person::default() }),
         person_key: n,
-        numbers: [Number { phone: Phone::from_digits(12_000_000_000 + n).expect("valid"), dropped: false }]
-            .into_iter()
-            .collect(),
+        numbers: [Number::new(Phone::from_digits(12_000_000_000 + n).expect("valid"))].into_iter().collect(),
         priority: Priority::Normal,
         order: n as i64,
+        filed: Default::default(),
         class: 0,
         state: State::Open,
         due_at: T0,
@@ -196,7 +202,7 @@ impl Bench {
 
     fn answer_dials(&self) {
         loop {
-            let dials = std::mem::take(&mut *self.carrier.dials.lock().expect("no panic holds it"));
+            let dials = self.carrier.take();
             if dials.is_empty() {
                 return;
             }
@@ -268,6 +274,8 @@ fn fresh_call(n: u64) -> Call {
         abandonment_allowed: true,
         for_agent: None,
         ring_ms_max: 25_000,
+        recording: Default::default(),
+        quotas: Default::default(),
         evidence: None,
     };
     Call::new(CallId::small(TENANT, u128::from(n)), Arc::new(plan), T0)

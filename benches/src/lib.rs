@@ -15,6 +15,7 @@ mod pacing_cost;
 mod pacing_draw;
 pub mod permission;
 pub mod phone;
+pub mod planning;
 pub mod probe;
 pub mod registry;
 pub mod report;

@@ -41,6 +41,12 @@ pub static BENCHES: &[Bench] = &[
         run: crate::permission::run,
     },
     Bench {
+        name: "planning",
+        about: "the next 100 leads of lists of any size; verdicts per dial over a day",
+        keys: &[("leads", "leads of the long list")],
+        run: crate::planning::run,
+    },
+    Bench {
         name: "dnc",
         about: "a do-not-call registry of 250 million numbers",
         keys: &[("numbers", "how many numbers on the list")],

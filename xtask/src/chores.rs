@@ -89,14 +89,15 @@ pub(crate) fn bench(place: &Place, rest: &Rest) -> Result<bool, String> {
     program(place, "autocall-benches", "autocall-bench", &rest.args)
 }
 
-/// `cargo xtask soak`. `stores` and `server` kill processes; everything else is the fault simulator's.
+/// `cargo xtask soak`. `stores` and `server` kill processes; `law` is the fault simulator with the rule
+/// packs on, judged by the independent checker; everything else is the fault simulator's.
 pub(crate) fn soak(place: &Place, rest: &Rest) -> Result<bool, String> {
     match rest.args.first().map(String::as_str) {
-        Some("stores") => return soak_kills(place, "autocall-store-postgres", "nothing_is_lost"),
-        Some("server") => return soak_kills(place, "autocall-server", "no_attempt_is_dialled_twice"),
-        _ => {}
+        Some("stores") => soak_kills(place, "autocall-store-postgres", "nothing_is_lost"),
+        Some("server") => soak_kills(place, "autocall-server", "no_attempt_is_dialled_twice"),
+        Some("law") => program(place, "autocall-testkit", "autocall-law", &rest.args[1..]),
+        _ => program(place, "autocall-testkit", "autocall-soak", &rest.args),
     }
-    program(place, "autocall-testkit", "autocall-soak", &rest.args)
 }
 
 /// Nodes and a Postgres that die, 200 times unless `AUTOCALL_KILLS` says otherwise; the test of that

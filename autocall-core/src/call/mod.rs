@@ -25,7 +25,7 @@ use crate::id::{AgentId, CallId, CampaignId, LeadId, LegId};
 use crate::outcome::Outcome;
 use crate::phone::Phone;
 use crate::private::Private;
-use crate::script::{MessageKind, Script};
+use crate::script::{MessageKind, RecordingMode, Script};
 use crate::settings::TransferMode;
 use crate::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,12 @@ pub struct CallPlan {
     pub for_agent: Option<AgentId>,
     /// Longest ring, milliseconds.
     pub ring_ms_max: u32,
+    /// How it is recorded: what the campaign asks for, or more where the person's law does.
+    #[serde(default)]
+    pub recording: RecordingMode,
+    /// The quotas that it may come to count for, by name.
+    #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
+    pub quotas: SmallVec<[Arc<str>; 1]>,
     /// Why the call was allowed, as stored with the attempt (JSON).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Arc<str>>,

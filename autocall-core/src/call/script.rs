@@ -53,9 +53,9 @@ fn agent(call: &Call, leg: u8, settings: &Settings) -> Sentence {
 pub(super) fn script(call: &Call, leg: u8, settings: &Settings) -> Script {
     match sentence(call, leg, settings) {
         Sentence::Wait => Script::Wait,
-        Sentence::JoinCall => join(settings, Room::Call(call.id), role(call, leg)),
+        Sentence::JoinCall => join(call, settings, Room::Call(call.id), role(call, leg)),
         Sentence::JoinAgent => match call.holds() {
-            Some(agent) => join(settings, Room::Agent(agent), role(call, leg)),
+            Some(agent) => join(call, settings, Room::Agent(agent), role(call, leg)),
             None => Script::Hangup,
         },
         Sentence::Whisper => Script::Whisper {
@@ -76,9 +76,9 @@ fn role(call: &Call, leg: u8) -> Role {
     }
 }
 
-fn join(settings: &Settings, room: Room, role: Role) -> Script {
+fn join(call: &Call, settings: &Settings, room: Room, role: Role) -> Script {
     let hold = if role == Role::Customer { settings.hold.clone() } else { Audio::Silence };
-    let recording = if role == Role::Customer { settings.recording } else { RecordingMode::Off };
+    let recording = if role == Role::Customer { call.plan.recording } else { RecordingMode::Off };
     Script::Join { room, role, hold, recording }
 }
 

@@ -9,6 +9,7 @@ use crate::campaign::{Command, Effect};
 use crate::id::{AgentId, CallId, CampaignId, TenantId};
 use crate::lead::{Callback, LeadEvent};
 use crate::phone::Phone;
+use crate::planning::counts::CountKey;
 use crate::ports::{Changes, Disposed, Listing, Note, Put, StoreError, Versioned};
 use crate::settings::{Settings, Then};
 use crate::time::Timestamp;
@@ -229,6 +230,14 @@ impl Engine {
             if disposition.then == Then::DoNotCall {
                 let numbers = decide::every_number(&snap.lead.row, plan.to);
                 changes.listings.extend(numbers.into_iter().map(|phone| listing(phone, "agent", call)));
+                decide::refused(&snap, &mut changes, now);
+            }
+            let counted = plan
+                .quotas
+                .iter()
+                .filter(|name| settings.quotas.iter().any(|q| *q.name == ***name && q.counts_disposition(code)));
+            for name in counted {
+                changes.tally(plan.campaign).counts.add(CountKey::QuotaDone(name.clone()), 1);
             }
             let event = LeadEvent::Disposed {
                 code: disposition.code.clone(),
@@ -265,6 +274,7 @@ impl Engine {
     ) {
         let mut row = lead.row.clone();
         if row.handle(event, settings, now) {
+            decide::refile(&mut row, settings);
             decide::put_lead(lead, row, changes);
         }
     }

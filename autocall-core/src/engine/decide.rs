@@ -8,7 +8,10 @@ use crate::lead::{Lead, LeadEvent};
 use crate::outcome::Outcome;
 use crate::permission::history::Happened;
 use crate::phone::Phone;
+use crate::planning::counts::CountKey;
+use crate::planning::filing::Filing;
 use crate::ports::{Capabilities, Changes, Guard, GuardValue, LeadCounts, Line, Listing, Put, Snapshot, Versioned};
+use crate::settings::Settings;
 use crate::time::{Millis, Timestamp};
 use smallvec::SmallVec;
 
@@ -66,6 +69,20 @@ pub(super) fn decide(snap: &Snapshot, event: &Event, now: Timestamp, can: Capabi
     }
     touch_lead(snap, &call, &effects, &mut changes, now, can);
     Decision { call, effects, changes: Some(changes), agents }
+}
+
+/// A person who asked not to be called has refused, whatever the call comes to.
+pub(super) fn refused(snap: &Snapshot, changes: &mut Changes, now: Timestamp) {
+    let dialled_at = snap.call.row.created_at;
+    for guard in &snap.guards {
+        let mut value = guard.value.clone();
+        match &mut value {
+            GuardValue::Number(number) => number.history.settled(Happened::Refused, dialled_at, now),
+            GuardValue::Person(person) => person.history.settled(Happened::Refused, dialled_at, now),
+            _ => continue,
+        }
+        changes.guards.push(Put { row: Guard { value, ..guard.clone() }, expected: guard.version });
+    }
 }
 
 /// Whether the number was listed while the call lives on it, and nobody has acted on that yet.
@@ -136,13 +153,48 @@ fn touch_lead(
                 };
                 changed |= lead.handle(&event, settings, now);
                 changes.records.extend(call.record());
+                count_settled(call, *outcome, settings, changes);
                 release_guards(snap, call, *outcome, rest_until, changes);
             }
             _ => {}
         }
     }
     if changed {
+        refile(&mut lead, settings);
         put_lead(&snap.lead, lead, changes);
+    }
+}
+
+/// Judges a lead's place anew where the campaign's expressions ask about calls.
+pub(super) fn refile(lead: &mut Lead, settings: &Settings) {
+    if settings.filter.is_empty() && settings.quotas.is_empty() {
+        return;
+    }
+    // Expressions that do not compile keep a campaign from starting; here everything stays.
+    if let Ok(filing) = Filing::of(settings)
+        && filing.follows_calls()
+    {
+        filing.judge(lead);
+    }
+}
+
+/// What a settled call counts for: its quotas, and the number that it showed.
+fn count_settled(call: &Call, outcome: Outcome, settings: &Settings, changes: &mut Changes) {
+    for name in &call.plan.quotas {
+        let counts = &mut changes.tally(call.plan.campaign).counts;
+        counts.add(CountKey::QuotaInFlight(name.clone()), -1);
+        let quota = settings.quotas.iter().find(|q| *q.name == **name);
+        if quota.is_some_and(|q| q.counts(outcome.name())) {
+            counts.add(CountKey::QuotaDone(name.clone()), 1);
+        }
+    }
+    // Only what reached the network says something about the number that was shown.
+    let told = !matches!(
+        outcome,
+        Outcome::Canceled | Outcome::InvalidNumber | Outcome::Unreachable | Outcome::RefusedByCarrier | Outcome::Lost
+    );
+    if told {
+        changes.shown.push((call.plan.from, call.customer().facts.is_answered()));
     }
 }
 
@@ -182,7 +234,8 @@ fn opt_out(call: &Call, phone: Phone) -> Listing {
 
 /// The number and the person are free for another call, and remember how this one ended.
 fn release_guards(snap: &Snapshot, call: &Call, outcome: Outcome, rest_until: Timestamp, changes: &mut Changes) {
-    let happened = Happened::from(outcome);
+    let opted_out = call.customer().facts.opted_out_at.is_some();
+    let happened = if opted_out { Happened::Refused } else { Happened::from(outcome) };
     let (dialled_at, now) = (call.created_at, changes.at);
     for guard in &snap.guards {
         let mut value = guard.value.clone();

@@ -1,17 +1,22 @@
 //! Permission by law: the rule packs, asked for every number of a candidate.
 
-use super::permit::{Allowed, Denied, Permission, deny, guards};
+use super::permit::{Allowed, Denied, Opinion, Permission, deny, guards};
 use crate::call::PERMIT_TTL;
 use crate::campaign::Campaign;
 use crate::permission::history::History;
 use crate::permission::hours::Hours;
+use crate::permission::rule::RecordingMode as LawMode;
+use crate::permission::schedule::parse_week;
 use crate::permission::{
-    CompiledRules, Dialing, Evidence, Lists, RegistryVerdict, Subject, Verdict, Voice, may_call, may_play, presets,
+    self, CompiledRules, Dialing, Evidence, Lists, RegistryVerdict, Subject, Verdict, Voice, may_call, may_play,
+    presets,
 };
 use crate::phone::Phone;
+use crate::planning::filing::place;
 use crate::ports::Candidate;
+use crate::script::RecordingMode;
 use crate::time::{Millis, Timestamp};
-use crate::zones::{Clues, Country, Place, locate};
+use crate::zones::Place;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,24 +33,37 @@ pub trait Registry: Send + Sync {
 
 /// Lists, rests and caps of the house, then the rule packs that the campaign names.
 pub struct Lawful {
-    rules: BTreeMap<String, CompiledRules>,
+    rules: BTreeMap<String, Arc<CompiledRules>>,
     registries: Vec<Arc<dyn Registry>>,
 }
 
 impl Lawful {
     /// With every shipped preset, and these registries.
     pub fn shipped(registries: Vec<Arc<dyn Registry>>) -> Lawful {
-        let compile = |name: &str| Some((name.to_owned(), presets::compile(name, Vec::new())?.ok()?));
+        let compile = |name: &str| Some((name.to_owned(), Arc::new(presets::compile(name, Vec::new())?.ok()?)));
         Lawful { rules: presets::names().filter_map(compile).collect(), registries }
     }
+    /// With no rules yet, and these registries. A campaign whose rules are not there calls nobody.
+    pub fn bare(registries: Vec<Arc<dyn Registry>>) -> Lawful {
+        Lawful { rules: BTreeMap::new(), registries }
+    }
     /// Adds or replaces a named set of rules: a preset with a user's own packs over it.
-    pub fn with(mut self, name: &str, rules: CompiledRules) -> Lawful {
-        self.rules.insert(name.to_owned(), rules);
+    pub fn with(mut self, name: &str, rules: impl Into<Arc<CompiledRules>>) -> Lawful {
+        self.rules.insert(name.to_owned(), rules.into());
         self
     }
     /// The rules of that name.
     pub fn rules(&self, name: &str) -> Option<&CompiledRules> {
-        self.rules.get(name)
+        self.rules.get(name).map(|rules| &**rules)
+    }
+
+    /// The registries that this node serves.
+    pub fn registries(&self) -> &[Arc<dyn Registry>] {
+        &self.registries
+    }
+    /// The names of the sets of rules.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.keys().map(String::as_str)
     }
 
     fn judge_number(
@@ -55,14 +73,34 @@ impl Lawful {
         index: usize,
         now: Timestamp,
     ) -> Result<Allowed, Denied> {
+        super::permit::house(candidate, campaign, index, now)?;
+        self.with_subject(candidate, campaign, index, now, |subject, rules, history| {
+            match may_call(subject, rules, history, now) {
+                Verdict::Allowed(evidence) => Ok(allowed(subject, rules, history, index, evidence, now)),
+                Verdict::Denied(no) => Err(deny(no.rule.as_str(), no.callable_at.max(now + Millis::from_ms(1)))),
+            }
+        })?
+    }
+
+    /// Puts together what the rules ask about one of a lead's numbers.
+    fn with_subject<T>(
+        &self,
+        candidate: &Candidate,
+        campaign: &Campaign,
+        index: usize,
+        now: Timestamp,
+        ask: impl FnOnce(&Subject<'_>, &CompiledRules, History<'_>) -> T,
+    ) -> Result<T, Denied> {
         let lead = &candidate.lead.row;
         let phone = lead.numbers[index].phone;
         let (number, person) = guards(candidate, phone, now)?;
-        super::permit::house(candidate, campaign, index, now)?;
         // Fail closed: rules that are not there allow nothing.
         let rules = self.rules.get(&*campaign.settings.rules).ok_or_else(|| deny("rules_unknown", Timestamp::NEVER))?;
-        let place = place(candidate, phone);
+        let place = place(&lead.person, phone);
         let hours = Hours::from(&campaign.settings.schedule);
+        // Hours that a person asked for and that cannot be read close every hour: fail closed.
+        let own = lead.person.dossier.hours.as_deref();
+        let own = own.map(|text| Hours { week: parse_week(text).unwrap_or_default(), ..Hours::default() });
         let versions: SmallVec<[(Arc<str>, Timestamp); 2]> = self.registries.iter().map(|r| r.version()).collect();
         let registries: SmallVec<[RegistryVerdict<'_>; 2]> = std::iter::zip(&self.registries, &versions)
             .map(|(r, (version, as_of))| RegistryVerdict {
@@ -72,12 +110,10 @@ impl Lawful {
                 listed: r.contains(phone),
             })
             .collect();
-        let subject = subject(candidate, campaign, phone, &place, &hours, &registries);
+        let mut subject = subject(candidate, campaign, phone, &place, &hours, &registries);
+        subject.person_hours = own.as_ref();
         let history = History { number: &number.history, person: &person.history };
-        match may_call(&subject, rules, history, now) {
-            Verdict::Allowed(evidence) => Ok(allowed(&subject, rules, history, index, phone, evidence, now)),
-            Verdict::Denied(no) => Err(deny(no.rule.as_str(), no.callable_at.max(now + Millis::from_ms(1)))),
-        }
+        Ok(ask(&subject, rules, history))
     }
 }
 
@@ -85,19 +121,35 @@ impl Permission for Lawful {
     fn judge(&self, candidate: &Candidate, campaign: &Campaign, now: Timestamp) -> Result<Allowed, Denied> {
         super::permit::first_number(candidate, |index| self.judge_number(candidate, campaign, index, now))
     }
-}
 
-/// Where the person may be, from the number and what the row says.
-fn place(candidate: &Candidate, phone: Phone) -> Place {
-    let person = &candidate.lead.row.person;
-    locate(&Clues {
-        phone,
-        country: person.country.as_deref().and_then(Country::from_code),
-        state: person.state.as_deref(),
-        postal: person.postal_code.as_deref(),
-        zone: person.timezone.as_deref(),
-        trust_zone: person.dossier.trust_zone,
-    })
+    fn explain(&self, candidate: &Candidate, campaign: &Campaign, now: Timestamp) -> Vec<Opinion> {
+        let mut all = Vec::new();
+        for (index, number) in candidate.lead.row.numbers.iter().enumerate() {
+            let opinion = |rule: Arc<str>, citation: Arc<str>, denied_until| Opinion {
+                number_index: index as u8,
+                rule,
+                citation,
+                denied_until,
+            };
+            if number.dropped {
+                all.push(opinion("number_dropped".into(), "".into(), Some(Timestamp::NEVER)));
+                continue;
+            }
+            if let Err(no) = super::permit::house(candidate, campaign, index, now) {
+                all.push(opinion(no.rule, "".into(), Some(no.until)));
+            }
+            let findings = self.with_subject(candidate, campaign, index, now, |subject, rules, history| {
+                permission::explain(subject, rules, history, now)
+            });
+            match findings {
+                Ok(found) => {
+                    all.extend(found.into_iter().map(|f| opinion(f.rule.as_str().into(), f.citation, f.denied_until)));
+                }
+                Err(no) => all.push(opinion(no.rule, "".into(), Some(no.until))),
+            }
+        }
+        all
+    }
 }
 
 fn subject<'a>(
@@ -131,16 +183,20 @@ fn allowed(
     rules: &CompiledRules,
     history: History<'_>,
     index: usize,
-    phone: Phone,
     evidence: Evidence<'_>,
     now: Timestamp,
 ) -> Allowed {
     let plays = |voice| may_play(subject, rules, history, voice, now).is_allowed();
     Allowed {
         number_index: index as u8,
-        to: phone,
+        to: subject.phone,
         voicemail: plays(Voice::Voicemail),
         abandonment: plays(Voice::Abandonment),
+        recording: match permission::duties(subject, rules, now).recording {
+            LawMode::OneParty => RecordingMode::Off,
+            LawMode::Announce => RecordingMode::Announce,
+            LawMode::Consent => RecordingMode::Consent,
+        },
         evidence: serde_json::to_string(&evidence.render()).ok().map(Arc::from),
     }
 }

@@ -9,6 +9,7 @@
 
 mod commands;
 mod decide;
+mod file;
 mod lawful;
 mod ledger;
 mod observe;
@@ -21,8 +22,10 @@ mod station;
 mod tick;
 mod transact;
 
+pub use file::{LeadExplained, PREFLIGHT_MAX, Preflight};
 pub use lawful::{Lawful, Registry};
-pub use permit::{Allowed, Denied, Permission, Standard};
+pub use permit::{Allowed, Denied, Opinion, Permission, Standard};
+pub use plan::nothing_to_show_until;
 
 use crate::campaign::Refused;
 use crate::id::{AgentId, CallId, CampaignId};

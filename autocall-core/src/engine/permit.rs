@@ -5,6 +5,7 @@ use crate::campaign::Campaign;
 use crate::permission::history::HappenedSet;
 use crate::phone::Phone;
 use crate::ports::{Candidate, Guard, GuardKey, GuardValue, NumberGuard, PersonGuard};
+use crate::script::RecordingMode;
 use crate::time::{Millis, Timestamp};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub struct Allowed {
     pub voicemail: bool,
     /// Whether a recorded message may be played to a person who is given up.
     pub abandonment: bool,
+    /// What the person's law asks of a recording at least.
+    pub recording: RecordingMode,
     /// What to store with the attempt (JSON).
     pub evidence: Option<Arc<str>>,
 }
@@ -32,10 +35,35 @@ pub struct Denied {
     pub until: Timestamp,
 }
 
+/// What one rule says about one of a lead's numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opinion {
+    /// Which of the lead's numbers.
+    pub number_index: u8,
+    /// The rule.
+    pub rule: Arc<str>,
+    /// The law or reason behind it; empty for the house's own.
+    pub citation: Arc<str>,
+    /// `None`: it does not deny. Otherwise the first instant at which it no longer does.
+    pub denied_until: Option<Timestamp>,
+}
+
 /// Decides whether a lead may be called. Pure: same inputs, same answer.
 pub trait Permission: Send + Sync {
     /// May this lead be called now?
     fn judge(&self, candidate: &Candidate, campaign: &Campaign, now: Timestamp) -> Result<Allowed, Denied>;
+
+    /// What every rule says that concerns this lead, for people to read. Of the house's own rules
+    /// only one that denies is named.
+    fn explain(&self, candidate: &Candidate, campaign: &Campaign, now: Timestamp) -> Vec<Opinion> {
+        let of = |denied: Denied| Opinion {
+            number_index: candidate.lead.row.next_number,
+            rule: denied.rule,
+            citation: "".into(),
+            denied_until: Some(denied.until),
+        };
+        self.judge(candidate, campaign, now).err().map(of).into_iter().collect()
+    }
 }
 
 /// Lists, rests, live calls, caps and the campaign's own windows. No law: for tests, simulations,
@@ -49,7 +77,14 @@ impl Permission for Standard {
             house(candidate, campaign, index, now)?;
             windows(candidate, campaign, now)?;
             let to = candidate.lead.row.numbers[index].phone;
-            Ok(Allowed { number_index: index as u8, to, voicemail: true, abandonment: true, evidence: None })
+            Ok(Allowed {
+                number_index: index as u8,
+                to,
+                voicemail: true,
+                abandonment: true,
+                recording: RecordingMode::Off,
+                evidence: None,
+            })
         })
     }
 }
@@ -90,11 +125,11 @@ pub(super) fn house(candidate: &Candidate, campaign: &Campaign, index: usize, no
         return Err(deny("attempts_max", Timestamp::NEVER));
     }
     let lists = candidate.lists.get(index).copied().unwrap_or_default();
-    if lists.tenant {
-        return Err(deny("do_not_call_tenant", Timestamp::NEVER));
+    if let Some(until) = lists.tenant.filter(|until| *until > now) {
+        return Err(deny("do_not_call_tenant", until));
     }
-    if lists.campaign {
-        return Err(deny("do_not_call_campaign", Timestamp::NEVER));
+    if let Some(until) = lists.campaign.filter(|until| *until > now) {
+        return Err(deny("do_not_call_campaign", until));
     }
     let (number, person) = guards(candidate, candidate.lead.row.numbers[index].phone, now)?;
     if number.live.is_some() || person.live.is_some() {

@@ -1,13 +1,14 @@
 //! Looking at a campaign: match who waits, plan, find leads, commit, hand out dials.
 
 use super::permit::Denied;
-use super::plan::{Batch, customer_dial};
+use super::plan::{Added, Batch, customer_dial};
 use super::{CONFLICTS_MAX, Engine, EngineError, Pacer, Task};
 use crate::agent::{Agent, Hold, State};
 use crate::call::Stop;
 use crate::campaign::Effect;
 use crate::id::{AgentId, CallId, CampaignId, LeadId};
 use crate::pacing::{self, AgentView, CallView, DayKey, Limits, Phase, Plan};
+use crate::planning::callback::{self, CallbackPolicy, Turn};
 use crate::ports::{
     AgentBrief, CampaignView, Candidate, Changes, GuardValue, Note, PoolView, Put, RowKey, StoreError, Urgency,
     Versioned,
@@ -160,8 +161,13 @@ impl Engine {
     /// Finds leads for the plan and commits the calls.
     async fn dial_planned(&self, view: &CampaignView, plan: &Plan, now: Timestamp) -> Result<Vec<Task>, EngineError> {
         let campaign = view.campaign.row.id;
-        let wanted = plan.dial.min(BATCH_MAX);
-        let candidates = if wanted == 0 {
+        let mut wanted = plan.dial.min(BATCH_MAX);
+        let mut batch = Batch::new(view, now);
+        let nothing_to_show = batch.nothing_to_show_until();
+        if nothing_to_show.is_some() {
+            wanted = 0;
+        }
+        let mut candidates = if wanted == 0 {
             Vec::new()
         } else {
             let limit = wanted.saturating_mul(2).saturating_add(8).min(CANDIDATES_MAX);
@@ -169,33 +175,24 @@ impl Engine {
         };
         let found = candidates.len() as u32;
         let owners = self.owners(&candidates, view).await?;
-        let mut batch = self.choose(view, &candidates, &owners, wanted, now);
+        // Appointments whose own agent is free, then anybody's, then ordinary leads as they come.
+        candidates.sort_by_key(|c| turn_rank(c, &owners, &view.campaign.row.settings.callbacks, now));
+        for candidate in &candidates {
+            if batch.calls.len() as u32 >= wanted {
+                break;
+            }
+            self.consider(&mut batch, view, candidate, &owners, now);
+        }
         let dialled = batch.calls.len() as u32;
         let denied = batch.changes.leads.len() as u32 - dialled;
-        let next = next_look(view, plan, wanted, dialled, denied, found, now);
+        let next = match nothing_to_show {
+            Some(until) => until.max(now + Millis::from_secs(1)).min(now + SLEEP_MAX),
+            None => next_look(view, plan, wanted, dialled, denied, found, now),
+        };
         batch.changes.wakes.push((campaign, next));
         let tasks = self.commit_batch(batch, view, now).await?;
         self.notifier.notify(&Note::Planned { campaign, dialled, why: plan.why });
         Ok(tasks)
-    }
-
-    /// Judges candidates until enough may be called.
-    fn choose<'a>(
-        &self,
-        view: &'a CampaignView,
-        candidates: &[Candidate],
-        owners: &Owners,
-        wanted: u32,
-        now: Timestamp,
-    ) -> Batch<'a> {
-        let mut batch = Batch::new(view, now);
-        for candidate in candidates {
-            if batch.calls.len() as u32 >= wanted {
-                break;
-            }
-            self.consider(&mut batch, view, candidate, owners, now);
-        }
-        batch
     }
 
     fn consider(
@@ -207,7 +204,8 @@ impl Engine {
         now: Timestamp,
     ) {
         let taken = |id: AgentId| batch.calls.iter().any(|c| c.plan.for_agent == Some(id));
-        let for_agent = match wanted_agent(candidate, owners, now) {
+        let policy = &view.campaign.row.settings.callbacks;
+        let for_agent = match wanted_agent(candidate, owners, policy, now) {
             Ok(Some(agent)) if taken(agent.row.id) => {
                 let until = now + Millis::from_secs(20);
                 return batch.deny(candidate, Denied { rule: "callback_agent_busy".into(), until });
@@ -215,13 +213,18 @@ impl Engine {
             Ok(agent) => agent,
             Err(denied) => return batch.deny(candidate, denied),
         };
+        if let Some(denied) = batch.quota_denies(&candidate.lead.row) {
+            return batch.deny(candidate, denied);
+        }
         match self.permission.judge(candidate, &view.campaign.row, now) {
             Ok(allowed) => {
                 let id = CallId::v7(candidate.lead.row.id.tenant(), now, self.ids.next());
-                if !batch.add(id, candidate, &allowed, for_agent) {
-                    let until = now + Millis::from_mins(1);
-                    batch.deny(candidate, Denied { rule: "in_a_call".into(), until });
-                }
+                let (rule, wait) = match batch.add(id, candidate, &allowed, for_agent) {
+                    Added::Call => return,
+                    Added::Busy => ("in_a_call", Millis::from_mins(1)),
+                    Added::NoCallerId => ("no_number_to_show", Millis::from_mins(15)),
+                };
+                batch.deny(candidate, Denied { rule: rule.into(), until: now + wait });
             }
             Err(denied) => batch.deny(candidate, denied),
         }
@@ -280,13 +283,20 @@ impl Engine {
             if !may_dial_one(&view, now) {
                 return Err(EngineError::NotNow("every line is in use, or calls per second are used up"));
             }
-            let candidates = self.store.candidates(campaign, now, CANDIDATES_MAX).await?;
+            let candidates = match lead {
+                Some(lead) => vec![self.one_candidate(&view, lead, now).await?],
+                None => self.store.candidates(campaign, now, CANDIDATES_MAX).await?,
+            };
             let mut batch = Batch::new(&view, now);
-            for candidate in candidates.iter().filter(|c| lead.is_none_or(|l| c.lead.row.id == l)) {
+            for candidate in &candidates {
+                if let Some(denied) = batch.quota_denies(&candidate.lead.row) {
+                    batch.deny(candidate, denied);
+                    continue;
+                }
                 match self.permission.judge(candidate, &view.campaign.row, now) {
                     Ok(allowed) => {
                         let id = CallId::v7(campaign.tenant(), now, self.ids.next());
-                        if batch.add(id, candidate, &allowed, Some(&reserved)) {
+                        if batch.add(id, candidate, &allowed, Some(&reserved)) == Added::Call {
                             break;
                         }
                     }
@@ -313,6 +323,17 @@ fn may_dial_one(view: &CampaignView, now: Timestamp) -> bool {
         _ => false,
     };
     rate_allows && i64::from(view.load.lines()) < i64::from(caps.lines_max)
+}
+
+impl Engine {
+    /// A lead that somebody chose by hand: due or not, but open and of this campaign.
+    async fn one_candidate(&self, view: &CampaignView, lead: LeadId, now: Timestamp) -> Result<Candidate, EngineError> {
+        let candidate = self.store.candidate(lead, now).await?;
+        if candidate.lead.row.campaign != view.campaign.row.id || !candidate.lead.row.is_open() {
+            return Err(EngineError::NotNow("the lead is not open in this campaign"));
+        }
+        Ok(candidate)
+    }
 }
 
 /// Agents to whom callbacks in a batch belong.
@@ -346,22 +367,34 @@ impl Pacer {
     }
 }
 
-/// A callback of one agent waits for that agent; a quarter of an hour after its time anybody may.
+/// Whose turn a lead's appointment is, if it has one.
+fn turn_of(candidate: &Candidate, policy: &CallbackPolicy, now: Timestamp) -> Option<Turn> {
+    candidate.lead.row.callback.map(|c| callback::turn(c.at, c.agent, policy, now))
+}
+
+/// Who goes first: see [`callback::rank`]. Those that nobody may take now come last.
+fn turn_rank(candidate: &Candidate, owners: &Owners, policy: &CallbackPolicy, now: Timestamp) -> u8 {
+    let is_free = |agent| owners.get(&agent).is_some_and(|a: &Versioned<Agent>| a.row.is_free());
+    callback::rank(turn_of(candidate, policy, now), is_free).unwrap_or(u8::MAX)
+}
+
+/// The agent to whom an appointment belongs, where it waits for that agent or the agent is free.
 fn wanted_agent<'a>(
     candidate: &Candidate,
     owners: &'a Owners,
+    policy: &CallbackPolicy,
     now: Timestamp,
 ) -> Result<Option<&'a Versioned<Agent>>, Denied> {
-    let Some((at, agent)) = candidate.lead.row.callback.and_then(|c| c.agent.map(|a| (c.at, a))) else {
-        return Ok(None);
-    };
-    if let Some(owner) = owners.get(&agent).filter(|a| a.row.is_free()) {
+    let owner = candidate.lead.row.callback.and_then(|c| c.agent).and_then(|agent| owners.get(&agent));
+    if let Some(owner) = owner.filter(|a| a.row.is_free()) {
         return Ok(Some(owner));
     }
-    if now < at + Millis::from_mins(15) {
-        return Err(Denied { rule: "callback_agent_busy".into(), until: now + Millis::from_secs(20) });
+    match turn_of(candidate, policy, now) {
+        Some(Turn::Own { until, .. }) => {
+            Err(Denied { rule: "callback_agent_busy".into(), until: until.min(now + Millis::from_secs(20)) })
+        }
+        _ => Ok(None),
     }
-    Ok(None)
 }
 
 /// When to look again: at once where the batch was cut short by denials, at the next due lead

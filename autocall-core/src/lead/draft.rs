@@ -1,6 +1,6 @@
 //! From a row of a list to a lead.
 
-use super::{Closed, Lead, Number, Person, State};
+use super::{Closed, Filed, Lead, Number, Person, State};
 use crate::id::{CampaignId, LeadId, ListId, TenantId};
 use crate::import::LeadDraft;
 use crate::phone::Phone;
@@ -9,9 +9,11 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Lead {
-    /// The lead that a row of a list describes, due at once.
+    /// The lead that a row of a list describes, due at once: [`Timestamp::EPOCH`] as `due_at` is "as
+    /// soon as its turn comes".
     ///
-    /// `order` is its place in the list; equals are called in that order. A row that says "do not
+    /// `order` is its place in the list; leads that are due together are called in that order until
+    /// the campaign files them otherwise ([`crate::planning::filing`]). A row that says "do not
     /// call" becomes a lead that is closed from the start: it shows in the list and is never
     /// dialled.
     pub fn from_draft(
@@ -29,9 +31,10 @@ impl Lead {
             list,
             person_key: person_key(id.tenant(), draft.external_id.as_ref().map(|p| p.expose()), draft.phone()),
             person: Arc::new(person(draft)),
-            numbers: draft.phones.iter().map(|p| Number { phone: p.phone, dropped: false }).collect(),
+            numbers: draft.phones.iter().map(|p| Number::new(p.phone)).collect(),
             priority: draft.priority,
             order,
+            filed: Filed { place: u32::try_from(order).unwrap_or(u32::MAX), ..Filed::default() },
             class: 0,
             state: if draft.do_not_call { closed } else { State::Open },
             due_at: if draft.do_not_call { Timestamp::NEVER } else { due_at },

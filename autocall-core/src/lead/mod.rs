@@ -60,6 +60,19 @@ pub struct Number {
     /// Not called any more for this lead.
     #[serde(default)]
     pub dropped: bool,
+    /// Attempts at it for this lead.
+    #[serde(default)]
+    pub attempts: u16,
+    /// Of them answered by a person.
+    #[serde(default)]
+    pub answers: u16,
+}
+
+impl Number {
+    /// A number that was never called.
+    pub fn new(phone: Phone) -> Number {
+        Number { phone, dropped: false, attempts: 0, answers: 0 }
+    }
 }
 
 /// An appointment.
@@ -106,6 +119,22 @@ pub enum State {
     },
 }
 
+/// Where a campaign's settings put a lead: kept, so that choosing the next one evaluates nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filed {
+    /// Its place in the list that it came with, from 0.
+    pub place: u32,
+    /// The group of zones whose day ends together ([`crate::planning::lane::group`]).
+    pub group: u8,
+    /// The campaign's filter leaves it out.
+    pub parked: bool,
+    /// The campaign's quotas that count it, a bit for each.
+    pub segments: u16,
+    /// A fingerprint of the number that it was shown last; 0 for none.
+    pub shown: u16,
+}
+
 /// Somebody to be called.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lead {
@@ -123,8 +152,12 @@ pub struct Lead {
     pub numbers: SmallVec<[Number; 2]>,
     /// How urgent.
     pub priority: Priority,
-    /// Place in its list: the order in which equals are called.
+    /// Its key in the campaign's order ([`crate::planning::order`]): of leads that are due together
+    /// the smaller goes first.
     pub order: i64,
+    /// What the campaign's settings made of it.
+    #[serde(default)]
+    pub filed: Filed,
     /// Class for pacing statistics.
     pub class: u16,
     /// Where it stands.
@@ -251,6 +284,7 @@ impl Lead {
         self.last = Some(outcome);
         self.last_at = Some(now);
         let nth = self.count(outcome);
+        self.count_number(number, outcome, settings.caps.attempts_per_number_max);
         // Closed or re-dated by hand or by a list while the call ran: that stands.
         if self.state != (State::Calling { call }) {
             return;
@@ -266,8 +300,14 @@ impl Lead {
         if rule.drop_number {
             self.drop_number(number);
         }
-        if rule.next_number == NextNumber::Next {
-            self.advance(number);
+        match rule.next_number {
+            NextNumber::Next => self.advance(number),
+            NextNumber::First => self.next_number = 0,
+            NextNumber::Best => self.next_number = self.best_number(),
+            NextNumber::Same => {}
+        }
+        if self.numbers.get(usize::from(self.next_number)).is_some_and(|n| n.dropped) {
+            self.advance(self.next_number);
         }
         match said.or(rule.delay_after(nth).map(|delay| now + delay)) {
             None if matches!(outcome, Outcome::Connected | Outcome::MessagePlayed) => self.close(Closed::Done),
@@ -288,6 +328,22 @@ impl Lead {
         }
         self.tally.push((outcome, 1));
         1
+    }
+
+    /// Remembers an attempt at one number; one that has had its share is not called again.
+    fn count_number(&mut self, index: u8, outcome: Outcome, most: u16) {
+        let Some(number) = self.numbers.get_mut(usize::from(index)) else { return };
+        if outcome != Outcome::Canceled {
+            number.attempts = number.attempts.saturating_add(1);
+            number.answers = number.answers.saturating_add(u16::from(outcome.is_live_answer()));
+            number.dropped |= most > 0 && number.attempts >= most;
+        }
+    }
+
+    /// The number that people have answered most often; of equals the one called least.
+    fn best_number(&self) -> u8 {
+        let usable = self.numbers.iter().enumerate().filter(|(_, n)| !n.dropped);
+        usable.min_by_key(|(i, n)| (std::cmp::Reverse(n.answers), n.attempts, *i)).map_or(0, |(i, _)| i as u8)
     }
 
     fn denied(&mut self, rule: Arc<str>, until: Timestamp) {
@@ -400,6 +456,10 @@ impl Lead {
     pub fn number(&self) -> Option<(u8, Phone)> {
         let at = |i: u8| self.numbers.get(usize::from(i)).filter(|n| !n.dropped).map(|n| (i, n.phone));
         at(self.next_number).or_else(|| (0..self.numbers.len() as u8).find_map(at))
+    }
+    /// Whether the campaign's filter leaves it out. Appointments stand.
+    pub fn is_parked(&self) -> bool {
+        self.filed.parked && self.callback.is_none()
     }
     /// Whether it waits to be called.
     pub fn is_open(&self) -> bool {

@@ -8,9 +8,11 @@ use crate::campaign::Campaign;
 use crate::id::{CallId, TenantId};
 use crate::lead::Lead;
 use crate::pacing::Ledger;
+use crate::planning::counts::{CountKey, Counts};
+use crate::planning::quota::QuotaCount;
 use crate::ports::{Changes, Committed, Due, Guard, GuardKey, Listing, Put, RowKey, StoreError, Tally, Versioned};
 use crate::time::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Inner {
@@ -27,7 +29,7 @@ impl Inner {
             self.put_agent(put);
         }
         for put in &changes.leads {
-            self.put_lead(put);
+            self.put_lead(put, changes.at);
         }
         for (put, wake_at) in &changes.calls {
             self.put_call(put, *wake_at);
@@ -37,7 +39,12 @@ impl Inner {
             self.guards.insert((row.tenant, row.key.clone()), row);
         }
         for (campaign, tally) in &changes.tallies {
-            self.add(*campaign, tally);
+            self.add(*campaign, tally, changes.at);
+        }
+        for &(from, answered) in &changes.shown {
+            let shown = self.shown.entry((changes.tenant, from)).or_default();
+            shown.dials += 1;
+            shown.answers += u64::from(answered);
         }
         for record in &changes.records {
             self.recorded.insert(record.call);
@@ -112,12 +119,17 @@ impl Inner {
         self.calls.insert(call.id, Versioned { row: call.clone(), version: put.expected + 1 });
     }
 
-    fn put_lead(&mut self, put: &Put<Lead>) {
+    fn put_lead(&mut self, put: &Put<Lead>, at: Timestamp) {
         let open = self.open.entry(put.row.campaign).or_default();
+        let mut counts = Counts::of(&put.row);
         if let Some(old) = self.leads.get(&put.row.id) {
             open.remove(&old.row);
+            counts.merge(&Counts::of(&old.row), -1);
         }
         open.insert(&put.row);
+        if let Some(row) = self.campaigns.get_mut(&put.row.campaign) {
+            row.count(&counts, at);
+        }
         self.leads.insert(put.row.id, Versioned { row: put.row.clone(), version: put.expected + 1 });
     }
 
@@ -155,11 +167,12 @@ impl Inner {
         }
     }
 
-    fn add(&mut self, campaign: crate::id::CampaignId, tally: &Tally) {
+    fn add(&mut self, campaign: crate::id::CampaignId, tally: &Tally, at: Timestamp) {
         let Some(row) = self.campaigns.get_mut(&campaign) else { return };
         row.load.add(&tally.load, 1);
         row.leads.add(&tally.leads, 1);
         row.spent_micros += tally.spent_micros;
+        row.count(&tally.counts, at);
         let rules = &row.campaign.row.settings.pacing.ledger;
         for delta in &tally.ledger {
             row.ledger.get_or_insert_with(|| Ledger::new(delta.key, rules)).apply(delta);
@@ -182,6 +195,23 @@ impl Inner {
 }
 
 impl CampaignRow {
+    fn count(&mut self, counts: &Counts, at: Timestamp) {
+        for (key, by) in counts.iter() {
+            let count = self.counts.entry(key.clone()).or_default();
+            *count += by;
+            if *count == 0 {
+                self.counts.remove(key);
+            }
+            self.counted_at = self.counted_at.max(at);
+        }
+    }
+
+    /// How far a quota is filled.
+    pub(super) fn quota(&self, name: &str) -> QuotaCount {
+        let of = |key: &CountKey| self.counts.get(key).map_or(0, |n| (*n).clamp(0, i64::from(u32::MAX)) as u32);
+        QuotaCount { done: of(&CountKey::QuotaDone(name.into())), in_flight: of(&CountKey::QuotaInFlight(name.into())) }
+    }
+
     fn new(campaign: Versioned<Arc<Campaign>>) -> CampaignRow {
         CampaignRow {
             campaign,
@@ -189,6 +219,8 @@ impl CampaignRow {
             leads: Default::default(),
             spent_micros: 0,
             ledger: None,
+            counts: BTreeMap::new(),
+            counted_at: Timestamp::EPOCH,
             pending: BTreeSet::new(),
             waiting: BTreeSet::new(),
         }

@@ -6,6 +6,7 @@ use crate::call::{Call, Stage};
 use crate::id::{AgentId, CallId, CampaignId, LeadId, PoolId, TenantId};
 use crate::lead::Lead;
 use crate::pacing::{DayKey, Ledger};
+use crate::planning::caller_id::Shown;
 use crate::ports::{
     AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Guard, GuardKey, Lists, PoolView, Snapshot, StoreError,
     Versioned,
@@ -114,6 +115,8 @@ impl Inner {
             pools: settings.transfer.pools.iter().map(|&p| self.pool_view(p, id)).collect(),
             calls: row.pending.iter().filter_map(|(_, c)| self.calls.get(c)).map(|c| brief(&c.row)).collect(),
             caller_ids: settings.caller_ids.iter().map(|&from| self.guard(tenant, GuardKey::CallerId(from))).collect(),
+            shown: settings.caller_ids.iter().map(|&from| self.shown(tenant, from)).collect(),
+            quotas: settings.quotas.iter().map(|q| row.quota(&q.name)).collect(),
             next_due: self.open.get(&id).and_then(|o| o.next_due()),
         })
     }
@@ -141,12 +144,22 @@ impl Inner {
         limit: u32,
     ) -> Result<Vec<Candidate>, StoreError> {
         let row = self.campaigns.get(&campaign).ok_or(StoreError::NotFound)?;
-        let subject = &row.campaign.row.settings.subject;
-        let ids = self.open.get(&campaign).map(|o| o.due(now, limit as usize)).unwrap_or_default();
-        Ok(ids.into_iter().filter_map(|id| self.candidate(id, subject, now)).collect())
+        let settings = &row.campaign.row.settings;
+        let ids = self.open.get(&campaign).map(|o| o.due(settings, now, limit as usize)).unwrap_or_default();
+        Ok(ids.into_iter().filter_map(|id| self.candidate_of(id, &settings.subject, now)).collect())
     }
 
-    fn candidate(&self, id: LeadId, subject: &Arc<str>, now: Timestamp) -> Option<Candidate> {
+    pub(super) fn candidate(&self, id: LeadId, now: Timestamp) -> Result<Candidate, StoreError> {
+        let lead = self.leads.get(&id).ok_or(StoreError::NotFound)?;
+        let row = self.campaigns.get(&lead.row.campaign).ok_or(StoreError::NotFound)?;
+        self.candidate_of(id, &row.campaign.row.settings.subject, now).ok_or(StoreError::NotFound)
+    }
+
+    fn shown(&self, tenant: TenantId, from: crate::Phone) -> Shown {
+        self.shown.get(&(tenant, from)).copied().unwrap_or_default()
+    }
+
+    fn candidate_of(&self, id: LeadId, subject: &Arc<str>, now: Timestamp) -> Option<Candidate> {
         let lead = self.leads.get(&id)?.clone();
         let tenant = id.tenant();
         let mut guards: SmallVec<[Guard; 4]> =
@@ -160,11 +173,9 @@ impl Inner {
 
     fn lists(&self, lead: &Lead, phone: crate::phone::Phone, now: Timestamp) -> Lists {
         let Some(entries) = self.listings.get(&(lead.id.tenant(), phone)) else { return Lists::default() };
-        let mut in_force = entries.iter().filter(|e| e.until.is_none_or(|until| now < until));
-        Lists {
-            tenant: in_force.clone().any(|e| e.campaign.is_none()),
-            campaign: in_force.any(|e| e.campaign == Some(lead.campaign)),
-        }
+        let in_force = entries.iter().map(|e| (e.campaign, e.until.unwrap_or(Timestamp::NEVER)));
+        let until = |of| in_force.clone().filter(|(c, until)| *c == of && now < *until).map(|(_, until)| until).max();
+        Lists { tenant: until(None), campaign: until(Some(lead.campaign)) }
     }
 }
 

@@ -2,44 +2,43 @@
 
 use crate::id::LeadId;
 use crate::lead::Lead;
+use crate::planning::lane::{Found, Lane, choose};
 use crate::ports::Due;
+use crate::settings::Settings;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Lanes of open leads: appointments first, then urgent, high, normal, low.
-const LANES: usize = 5;
 
 /// A campaign's open leads in the order in which they are to be called.
 #[derive(Debug, Default)]
 pub(super) struct OpenLeads {
-    lanes: [BTreeSet<(Timestamp, i64, LeadId)>; LANES],
-}
-
-fn lane(lead: &Lead) -> usize {
-    if lead.callback.is_some() { 0 } else { 4 - lead.priority as usize }
+    lanes: BTreeMap<Lane, BTreeSet<(Timestamp, i64, LeadId)>>,
 }
 
 impl OpenLeads {
     pub(super) fn insert(&mut self, lead: &Lead) {
         if lead.is_open() {
-            self.lanes[lane(lead)].insert((lead.due_at, lead.order, lead.id));
+            self.lanes.entry(Lane::of(lead)).or_default().insert((lead.due_at, lead.order, lead.id));
         }
     }
     pub(super) fn remove(&mut self, lead: &Lead) {
-        if lead.is_open() {
-            self.lanes[lane(lead)].remove(&(lead.due_at, lead.order, lead.id));
+        if let Some(lane) = self.lanes.get_mut(&Lane::of(lead)).filter(|_| lead.is_open()) {
+            lane.remove(&(lead.due_at, lead.order, lead.id));
         }
     }
     /// The first `limit` that are due.
-    pub(super) fn due(&self, now: Timestamp, limit: usize) -> Vec<LeadId> {
-        let ready = |lane: &BTreeSet<(Timestamp, i64, LeadId)>| {
-            lane.iter().take_while(|(due, _, _)| *due <= now).map(|&(_, _, id)| id).take(limit).collect::<Vec<_>>()
-        };
-        self.lanes.iter().flat_map(ready).take(limit).collect()
+    pub(super) fn due(&self, settings: &Settings, now: Timestamp, limit: usize) -> Vec<LeadId> {
+        let lanes = self.lanes.iter().filter(|(lane, _)| **lane != Lane::PARKED);
+        let found = lanes.map(|(lane, leads)| Found {
+            lane: *lane,
+            open: leads.len() as i64,
+            due: leads.iter().take_while(|(due, _, _)| *due <= now).map(|&(_, _, id)| id).take(limit).collect(),
+        });
+        choose(found.collect(), settings, now, limit)
     }
     /// When the next one is due; `None` where all wait for a change.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.lanes.iter().filter_map(|l| l.first()).map(|&(due, _, _)| due).filter(|&d| d != Timestamp::NEVER).min()
+        let lanes = self.lanes.iter().filter(|(lane, _)| **lane != Lane::PARKED);
+        lanes.filter_map(|(_, l)| l.first()).map(|&(due, _, _)| due).filter(|&d| d != Timestamp::NEVER).min()
     }
 }
 

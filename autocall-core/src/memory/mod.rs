@@ -12,6 +12,9 @@ use crate::id::{AgentId, CallId, CampaignId, LeadId, PoolId, TenantId};
 use crate::lead::Lead;
 use crate::pacing::Ledger;
 use crate::phone::Phone;
+use crate::planning::caller_id::Shown;
+use crate::planning::counts::CountKey;
+use crate::planning::funnel::Funnel;
 use crate::ports::{
     AgentView, CampaignView, Candidate, Changes, Committed, Disposed, Due, Guard, GuardKey, LeadCounts, Listing,
     Snapshot, Store, StoreError, Versioned,
@@ -42,6 +45,7 @@ struct Inner {
     recorded: BTreeSet<CallId>,
     disposed: Vec<Disposed>,
     listings: BTreeMap<(TenantId, Phone), Vec<Listing>>,
+    shown: BTreeMap<(TenantId, Phone), Shown>,
 }
 
 /// A campaign with its counts.
@@ -52,6 +56,8 @@ struct CampaignRow {
     leads: LeadCounts,
     spent_micros: i64,
     ledger: Option<Ledger>,
+    counts: BTreeMap<CountKey, i64>,
+    counted_at: Timestamp,
     /// Calls before their conversation, by age.
     pending: BTreeSet<(Timestamp, CallId)>,
     /// Calls in which a person waits, by how long.
@@ -98,6 +104,16 @@ impl MemoryStore {
     pub fn leads(&self, campaign: CampaignId) -> Vec<Lead> {
         self.lock().leads.values().filter(|l| l.row.campaign == campaign).map(|l| l.row.clone()).collect()
     }
+    /// The counters of a campaign's leads.
+    pub fn funnel(&self, campaign: CampaignId) -> Option<Funnel> {
+        let inner = self.lock();
+        let row = inner.campaigns.get(&campaign)?;
+        Some(Funnel::of(row.counts.iter().map(|(key, n)| (key, *n)), row.counted_at))
+    }
+    /// How often a number was shown, and answered.
+    pub fn shown(&self, tenant: TenantId, from: Phone) -> Shown {
+        self.lock().shown.get(&(tenant, from)).copied().unwrap_or_default()
+    }
     /// All agents of a tenant, by id.
     pub fn agents(&self, tenant: TenantId) -> Vec<Agent> {
         self.lock().agents.values().filter(|a| a.row.id.tenant() == tenant).map(|a| a.row.clone()).collect()
@@ -137,6 +153,9 @@ impl Store for MemoryStore {
     }
     async fn candidates(&self, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<Candidate>, StoreError> {
         self.lock().candidates(campaign, now, limit)
+    }
+    async fn candidate(&self, lead: LeadId, now: Timestamp) -> Result<Candidate, StoreError> {
+        self.lock().candidate(lead, now)
     }
     async fn due(&self, now: Timestamp, hidden_until: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
         Ok(self.lock().timers.due(now, hidden_until, limit as usize))

@@ -133,6 +133,26 @@ impl Entry {
     }
 }
 
+/// The shortest prefixes that cover every number from `first` to `last` and no other of that length;
+/// `None` where the two have not one length or stand the wrong way round. At most 18 for each digit.
+pub fn covering_prefixes(first: Phone, last: Phone) -> Option<Vec<u64>> {
+    let (mut from, to) = (first.digits(), last.digits());
+    if from > to || from.ilog10() != to.ilog10() {
+        return None;
+    }
+    let mut out = Vec::new();
+    while from <= to {
+        // The largest power of ten that begins at `from` and ends at or before `to`.
+        let mut size = 1;
+        while from % (size * 10) == 0 && from + size * 10 - 1 <= to && from / (size * 10) > 0 {
+            size *= 10;
+        }
+        out.push(from / size);
+        from += size;
+    }
+    Some(out)
+}
+
 /// Ranges and prefixes (and numbers) of one list, cut into stretches that do not overlap.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Patterns {
@@ -234,6 +254,24 @@ mod tests {
         for wrong in ["*", "+*", "+0*", "14155550123", "+1415a*", "+14155550199-+14155550100", "+1415555-+14155550100"]
         {
             assert!(wrong.parse::<Pattern>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_covered_exactly() {
+        let phone = |digits| Phone::from_digits(digits).expect("a number");
+        let cover = |from, to| covering_prefixes(phone(from), phone(to));
+        assert_eq!(cover(14_155_550_100, 14_155_550_199), Some(vec![141_555_501]));
+        assert_eq!(cover(14_155_550_100, 14_155_550_100), Some(vec![14_155_550_100]));
+        assert_eq!(cover(14_155_550_199, 14_155_550_100), None);
+        assert_eq!(cover(14_155_550_100, 441_234_567_890), None, "lengths differ");
+        for (from, to) in [(14_155_550_098, 14_155_551_203), (14_155_549_999, 14_155_550_000)] {
+            let prefixes = cover(from, to).expect("a range");
+            assert!(prefixes.len() < 40, "{prefixes:?}");
+            let covered = |n: u64| prefixes.iter().any(|p| n.to_string().starts_with(&p.to_string()));
+            for n in from - 300..to + 300 {
+                assert_eq!(covered(n), (from..=to).contains(&n), "{n}");
+            }
         }
     }
 

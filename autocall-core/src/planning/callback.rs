@@ -13,13 +13,11 @@ pub struct CallbackPolicy {
     pub move_after: Option<Millis>,
     /// A callback this long after its time has been missed and becomes an ordinary lead again.
     pub missed_after: Millis,
-    /// Callbacks that one agent may own at a time; 0 is no limit.
-    pub owned_max: u16,
 }
 
 impl Default for CallbackPolicy {
     fn default() -> Self {
-        CallbackPolicy { move_after: Some(Millis::from_mins(15)), missed_after: Millis::from_days(2), owned_max: 50 }
+        CallbackPolicy { move_after: Some(Millis::from_mins(15)), missed_after: Millis::from_days(2) }
     }
 }
 
@@ -69,11 +67,6 @@ pub fn rank(turn: Option<Turn>, is_free: impl Fn(AgentId) -> bool) -> Option<u8>
     }
 }
 
-/// Whether an agent may take one more callback.
-pub fn may_own(owned: u16, policy: &CallbackPolicy) -> bool {
-    policy.owned_max == 0 || owned < policy.owned_max
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +98,5 @@ mod tests {
         assert_eq!(rank(Some(Turn::Anyone), |_| false), Some(1));
         assert_eq!(rank(None, |_| false), Some(2));
         assert_eq!(rank(Some(Turn::Later(Timestamp::NEVER)), |_| true), None);
-        assert!(may_own(49, &CallbackPolicy::default()) && !may_own(50, &CallbackPolicy::default()));
     }
 }

@@ -1,7 +1,8 @@
 //! Which number a lead sees: pools with weights, local presence, one number per lead, daily caps,
 //! and rest for numbers that people stop answering.
 
-use crate::zones::{Clues, State, locate};
+use crate::settings::Settings;
+use crate::zones::{Clues, State, StateSet, locate};
 use crate::{Millis, Phone, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -16,26 +17,18 @@ const DROP_MIN: f64 = 0.3;
 const PAST_MAX: u32 = 2_000;
 
 /// A number that may be shown.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallerId {
     /// The number; the user has the right to show it.
     pub phone: Phone,
     /// How often it is chosen beside others, 1 to 1,000; 0 is never.
-    #[serde(default = "one")]
     pub weight: u16,
     /// Calls that may show it in a day; 0 is no limit.
-    #[serde(default)]
     pub daily_max: u32,
 }
 
-fn one() -> u16 {
-    1
-}
-
-/// How a pool is used.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// A campaign's numbers and how one is chosen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Pool {
     /// The numbers.
     pub numbers: Vec<CallerId>,
@@ -45,18 +38,53 @@ pub struct Pool {
     pub sticky: bool,
 }
 
-/// What is remembered of a number that is shown.
+impl Pool {
+    /// The numbers of a campaign, in the order of its settings.
+    pub fn of(settings: &Settings) -> Pool {
+        let limit = |phone| settings.showing.limits.iter().find(|l| l.phone == phone);
+        let number = |&phone: &Phone| match limit(phone) {
+            Some(l) => CallerId { phone, weight: l.weight, daily_max: l.daily_max },
+            None => CallerId { phone, weight: 1, daily_max: 0 },
+        };
+        Pool {
+            numbers: settings.caller_ids.iter().map(number).collect(),
+            local_presence: settings.showing.local_presence,
+            sticky: settings.showing.sticky,
+        }
+    }
+}
+
+/// A fingerprint of a number that was shown: enough to know it again among a pool's, too little to
+/// read it back. Never 0.
+pub fn fingerprint(shown: Phone) -> u16 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in shown.digits().to_le_bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    ((hash ^ (hash >> 32)) as u16).max(1)
+}
+
+/// What happened to a number that was shown, over all its life: two counters that only grow, so
+/// every settling call adds to them without conflict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shown {
+    /// Dials that rang out, were answered or were blocked.
+    pub dials: u64,
+    /// Of them answered, by a person or a machine.
+    pub answers: u64,
+}
+
+/// What is remembered of a number that is shown: the judgement on its answer rate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Health {
     /// Dials of the past, thinned to `PAST_MAX`.
     pub past_dials: u32,
-    /// Of them answered by a person or a machine.
-    pub past_answers: u32,
-    /// Dials since the last judgement.
-    pub dials: u32,
     /// Of them answered.
-    pub answers: u32,
+    pub past_answers: u32,
+    /// What its counters said at the last judgement.
+    pub judged: Shown,
     /// Not shown before then.
     pub rest_until: Option<Timestamp>,
     /// How often it had to rest.
@@ -64,42 +92,40 @@ pub struct Health {
 }
 
 impl Health {
-    /// Remembers a dial that rang out, was answered or was blocked, and rests the number when it
-    /// is answered much less than before. A first rest is one day, each further one twice as
-    /// long, at most 32 days.
+    /// Looks at the counters and rests the number when it is answered much less than before. A
+    /// first rest is one day, each further one twice as long, at most 32 days.
     #[must_use]
-    pub fn dialled(mut self, answered: bool, now: Timestamp) -> Health {
-        self.dials += 1;
-        self.answers += u32::from(answered);
-        if self.dials < JUDGED_AFTER {
+    pub fn look(mut self, shown: Shown, now: Timestamp) -> Health {
+        let dials = u32::try_from(shown.dials.saturating_sub(self.judged.dials)).unwrap_or(u32::MAX);
+        let answers = u32::try_from(shown.answers.saturating_sub(self.judged.answers)).unwrap_or(u32::MAX).min(dials);
+        if dials < JUDGED_AFTER {
             return self;
         }
-        if self.has_dropped() {
-            self.rest_until = Some(now + Millis::from_days(1 << self.rests.min(5)));
-            self.rests = self.rests.saturating_add(1);
-            // The past stays as it was: the number must come back to it.
-        } else {
-            self.past_dials += self.dials;
-            self.past_answers += self.answers;
-            if self.past_dials > PAST_MAX {
-                let keep = f64::from(PAST_MAX) / f64::from(self.past_dials);
-                self.past_answers = (f64::from(self.past_answers) * keep).round() as u32;
-                self.past_dials = PAST_MAX;
+        self.judged = shown;
+        if self.has_dropped(dials, answers) {
+            // Calls that were under way when it went to rest do not rest it again.
+            if self.is_rested(now) {
+                self.rest_until = Some(now + Millis::from_days(1 << self.rests.min(5)));
+                self.rests = self.rests.saturating_add(1);
             }
+            // The past stays as it was: the number must come back to it.
+            return self;
         }
-        self.dials = 0;
-        self.answers = 0;
+        let (all, answered) = (u64::from(self.past_dials) + u64::from(dials), u64::from(self.past_answers + answers));
+        let keep = (f64::from(PAST_MAX) / all as f64).min(1.0);
+        self.past_dials = (all as f64 * keep).round() as u32;
+        self.past_answers = (answered as f64 * keep).round() as u32;
         self
     }
 
     /// Whether people answer much less than before: a test of two shares with pooled variance.
-    fn has_dropped(&self) -> bool {
-        if self.past_dials < JUDGED_AFTER || self.dials == 0 {
+    fn has_dropped(&self, dials: u32, answers: u32) -> bool {
+        if self.past_dials < JUDGED_AFTER || dials == 0 {
             return false;
         }
-        let (n1, n2) = (f64::from(self.past_dials), f64::from(self.dials));
-        let (p1, p2) = (f64::from(self.past_answers) / n1, f64::from(self.answers) / n2);
-        let pooled = f64::from(self.past_answers + self.answers) / (n1 + n2);
+        let (n1, n2) = (f64::from(self.past_dials), f64::from(dials));
+        let (p1, p2) = (f64::from(self.past_answers) / n1, f64::from(answers) / n2);
+        let pooled = (f64::from(self.past_answers) + f64::from(answers)) / (n1 + n2);
         let error = (pooled * (1.0 - pooled) * (1.0 / n1 + 1.0 / n2)).sqrt();
         p1 - p2 > STANDARD_ERRORS * error && p2 < p1 * (1.0 - DROP_MIN)
     }
@@ -108,10 +134,9 @@ impl Health {
     pub fn is_rested(&self, now: Timestamp) -> bool {
         self.rest_until.is_none_or(|until| until <= now)
     }
-    /// The share of dials that were answered, over all that is remembered; `None` before any.
+    /// The share of dials that were answered before the last judgement; `None` before the first.
     pub fn answer_rate(&self) -> Option<f64> {
-        let dials = self.past_dials + self.dials;
-        (dials > 0).then(|| f64::from(self.past_answers + self.answers) / f64::from(dials))
+        (self.past_dials > 0).then(|| f64::from(self.past_answers) / f64::from(self.past_dials))
     }
 }
 
@@ -127,12 +152,12 @@ pub struct Today {
 /// Chooses the number to show for a lead; `None` if every number rests or has had its day.
 ///
 /// `today` belongs to the pool's numbers in their order (missing ones count as unused), `seen` is
-/// the number that the lead saw last, `draw` is random.
+/// the [`fingerprint`] of the number that the lead saw last (0 for none), `draw` is random.
 pub fn choose(
     pool: &Pool,
     lead: Phone,
     lead_state: Option<State>,
-    seen: Option<Phone>,
+    seen: u16,
     today: &[Today],
     draw: u64,
     now: Timestamp,
@@ -146,17 +171,18 @@ pub fn choose(
             && number.phone != lead
     };
     let free: Vec<&CallerId> = pool.numbers.iter().enumerate().filter(|(i, n)| free(*i, n)).map(|(_, n)| n).collect();
-    if let Some(seen) = seen.filter(|_| pool.sticky)
-        && free.iter().any(|n| n.phone == seen)
+    if pool.sticky
+        && seen != 0
+        && let Some(known) = free.iter().find(|n| fingerprint(n.phone) == seen)
     {
-        return Some(seen);
+        return Some(known.phone);
     }
     if pool.local_presence {
         let same_code = |n: &&CallerId| lead.area_code().is_some() && n.phone.area_code() == lead.area_code();
         if let Some(found) = by_weight(free.iter().copied().filter(same_code), draw) {
             return Some(found);
         }
-        let states = lead_state.map_or_else(|| locate(&Clues::number(lead)).states, crate::zones::StateSet::one);
+        let states = lead_state.map_or_else(|| locate(&Clues::number(lead)).states, StateSet::one);
         let same_state = |n: &&CallerId| locate(&Clues::number(n.phone)).states.iter().any(|s| states.contains(s));
         if let Some(found) = by_weight(free.iter().copied().filter(same_state), draw) {
             return Some(found);
@@ -199,7 +225,7 @@ mod tests {
         let pool = pool(&[("+12125550100", 3, 0), ("+12125550101", 1, 5), ("+12125550102", 0, 0)]);
         let lead = phone("+13055550123");
         let count = |today: &[Today], which: &str| {
-            let chosen = (0..400).filter_map(|draw| choose(&pool, lead, None, None, today, draw, NOW));
+            let chosen = (0..400).filter_map(|draw| choose(&pool, lead, None, 0, today, draw, NOW));
             chosen.filter(|p| *p == phone(which)).count()
         };
         assert_eq!((count(&[], "+12125550100"), count(&[], "+12125550101"), count(&[], "+12125550102")), (300, 100, 0));
@@ -209,8 +235,8 @@ mod tests {
             health: Health { rest_until: Some(NOW + Millis::from_ms(1)), ..Health::default() },
             ..Today::default()
         };
-        assert_eq!(choose(&pool, lead, None, None, &[resting, full[1]], 7, NOW), None, "nothing left to show");
-        assert_eq!(choose(&Pool::default(), lead, None, None, &[], 7, NOW), None);
+        assert_eq!(choose(&pool, lead, None, 0, &[resting, full[1]], 7, NOW), None, "nothing left to show");
+        assert_eq!(choose(&Pool::default(), lead, None, 0, &[], 7, NOW), None);
     }
 
     #[test]
@@ -220,7 +246,9 @@ mod tests {
         pool.sticky = true;
         let choose = |lead: &str, state: Option<&str>, seen: Option<&str>, today: &[Today]| {
             let state = state.and_then(State::from_code);
-            choose(&pool, phone(lead), state, seen.map(phone), today, 0, NOW).expect("one").e164()
+            choose(&pool, phone(lead), state, seen.map_or(0, |s| fingerprint(phone(s))), today, 0, NOW)
+                .expect("one")
+                .e164()
         };
         assert_eq!(choose("+14155550123", None, None, &[]), "+14155550100", "same area code");
         assert_eq!(choose("+17865550123", None, None, &[]), "+13055550100", "same state");
@@ -233,21 +261,41 @@ mod tests {
 
     #[test]
     fn a_number_that_people_stop_answering_rests_and_one_with_bad_luck_does_not() {
-        let run = |mut health: Health, answers_of_100: u32, hundreds: u32| {
-            for i in 0..hundreds * 100 {
-                health = health.dialled(i % 100 < answers_of_100, NOW);
+        struct Life(Health, Shown);
+        let run = |life: &mut Life, answers_of_100: u64, hundreds: u64, now: Timestamp| {
+            for _ in 0..hundreds {
+                life.1 = Shown { dials: life.1.dials + 100, answers: life.1.answers + answers_of_100 };
+                life.0 = life.0.look(life.1, now);
             }
-            health
         };
-        let good = run(Health::default(), 30, 10);
-        assert!(good.is_rested(NOW) && good.rests == 0);
-        assert!((good.answer_rate().expect("dialled") - 0.3).abs() < 0.01);
-        assert!(run(good, 22, 1).is_rested(NOW), "a weak day is no flag");
-        let flagged = run(good, 8, 1);
-        assert_eq!(flagged.rest_until, Some(NOW + Millis::from_days(1)));
-        assert_eq!((flagged.past_dials, flagged.dials), (good.past_dials, 0), "it is measured by its own past");
-        assert_eq!(run(flagged, 8, 1).rest_until, Some(NOW + Millis::from_days(2)));
-        assert!(run(Health::default(), 2, 5).is_rested(NOW), "always low is not a drop");
-        assert!(run(good, 30, 100).past_dials <= PAST_MAX);
+        let day = |n| NOW + Millis::from_days(n);
+        let mut life = Life(Health::default(), Shown::default());
+        run(&mut life, 30, 10, NOW);
+        assert!(life.0.is_rested(NOW) && life.0.rests == 0);
+        assert_eq!(life.0.answer_rate(), Some(0.3));
+        let few = Shown { dials: life.1.dials + 99, answers: life.1.answers };
+        assert_eq!(life.0.look(few, NOW), life.0, "99 dials prove nothing");
+        run(&mut life, 22, 1, NOW);
+        assert!(life.0.is_rested(NOW), "a weak day is no flag");
+        let past = life.0.past_dials;
+        run(&mut life, 8, 1, NOW);
+        assert_eq!((life.0.rest_until, life.0.past_dials), (Some(day(1)), past), "it is measured by its own past");
+        assert!(!life.0.is_rested(day(1) - Millis::from_ms(1)) && life.0.is_rested(day(1)));
+        run(&mut life, 8, 1, NOW + Millis::from_hours(1));
+        assert_eq!((life.0.rest_until, life.0.rests), (Some(day(1)), 1), "calls under way do not rest it twice");
+        run(&mut life, 8, 1, day(1));
+        assert_eq!((life.0.rest_until, life.0.rests), (Some(day(3)), 2));
+        let mut low = Life(Health::default(), Shown::default());
+        run(&mut low, 2, 5, NOW);
+        assert!(low.0.is_rested(NOW), "always low is not a drop");
+        run(&mut life, 30, 100, day(9));
+        assert_eq!(life.0.past_dials, PAST_MAX);
+    }
+
+    #[test]
+    fn a_fingerprint_knows_a_number_again() {
+        let one = fingerprint(phone("+12125550100"));
+        assert_eq!(one, fingerprint(phone("+12125550100")));
+        assert_ne!(one, fingerprint(phone("+12125550101")));
     }
 }

@@ -11,7 +11,9 @@ pub struct Quota {
     /// A filter that a lead must match, as [`super::filter`] reads it; empty is every lead.
     #[serde(default)]
     pub segment: String,
-    /// Names of outcomes or dispositions that count; empty: every attempt counts.
+    /// Names of outcomes, counted when a call settles, or codes of dispositions, counted when an
+    /// agent says so; empty: every attempt counts. A call counts as under way until it settles, so
+    /// outcomes never overfill a quota; dispositions may, by as many calls as agents are writing up.
     #[serde(default)]
     pub counts: Vec<String>,
     /// How many.
@@ -42,9 +44,13 @@ pub enum QuotaVerdict {
 }
 
 impl Quota {
-    /// Whether an ended call counts.
-    pub fn counts(&self, outcome: &str, disposition: Option<&str>) -> bool {
-        self.counts.is_empty() || self.counts.iter().any(|c| c == outcome || Some(c.as_str()) == disposition)
+    /// Whether a call with this outcome counts.
+    pub fn counts(&self, outcome: &str) -> bool {
+        self.counts.is_empty() || self.counts.iter().any(|c| c == outcome)
+    }
+    /// Whether a call of which an agent says this counts.
+    pub fn counts_disposition(&self, code: &str) -> bool {
+        self.counts.iter().any(|c| c == code)
     }
 
     /// Whether one more call to the segment may be placed. Never overfilled: each call under way is
@@ -74,6 +80,8 @@ mod tests {
         assert_eq!(check(4, 6), QuotaVerdict::Pending);
         assert_eq!(check(10, 0), QuotaVerdict::Full);
         assert_eq!(check(11, 3), QuotaVerdict::Full);
-        assert!(quota.counts("connected", Some("complete")) && !quota.counts("connected", None));
+        assert!(quota.counts_disposition("complete") && !quota.counts("connected"));
+        let every = Quota { counts: Vec::new(), ..quota };
+        assert!(every.counts("busy") && !every.counts_disposition("complete"));
     }
 }

@@ -9,6 +9,7 @@ use crate::id::{AgentId, CallId, CampaignId, LeadId, TenantId};
 use crate::lead::Lead;
 use crate::pacing::LedgerDelta;
 use crate::phone::Phone;
+use crate::planning::counts::Counts;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -89,6 +90,9 @@ pub struct Tally {
     pub ledger: SmallVec<[LedgerDelta; 2]>,
     /// What settled calls cost, millionths ([`crate::cost`]).
     pub spent_micros: i64,
+    /// What quotas have counted. (Leads by what they wait for and by lane are counted by the store
+    /// itself, from the rows that it writes.)
+    pub counts: Counts,
 }
 
 /// A number to be put on a tenant's own do-not-call list. The store writes the entry, then (after
@@ -160,6 +164,9 @@ pub struct Changes {
     pub checks: SmallVec<[Check; 2]>,
     /// Differences of campaigns' counts.
     pub tallies: SmallVec<[(CampaignId, Tally); 1]>,
+    /// Numbers that settled calls have shown, and whether anybody or anything picked up. Sums that
+    /// commute, over all campaigns of the tenant.
+    pub shown: SmallVec<[(Phone, bool); 1]>,
     /// Records of calls that settle with this commit. A second record of one call is a conflict.
     pub records: SmallVec<[Record; 1]>,
     /// What agents said.
@@ -185,6 +192,7 @@ impl Changes {
             guards: SmallVec::new(),
             checks: SmallVec::new(),
             tallies: SmallVec::new(),
+            shown: SmallVec::new(),
             records: SmallVec::new(),
             disposed: SmallVec::new(),
             listings: SmallVec::new(),
@@ -200,6 +208,7 @@ impl Changes {
             && self.campaigns.is_empty()
             && self.guards.is_empty()
             && self.tallies.is_empty()
+            && self.shown.is_empty()
             && self.records.is_empty()
             && self.disposed.is_empty()
             && self.listings.is_empty()

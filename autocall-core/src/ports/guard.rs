@@ -4,6 +4,7 @@
 use crate::id::{CallId, CampaignId, PoolId, TenantId};
 use crate::permission::history::{NumberHistory, PersonHistory};
 use crate::phone::Phone;
+use crate::planning::caller_id::Health;
 use crate::time::{Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub struct CallerIdGuard {
     /// The carrier refused to show it: it rests until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rests_until: Option<Timestamp>,
+    /// How it is answered.
+    pub health: Health,
 }
 
 impl CallerIdGuard {

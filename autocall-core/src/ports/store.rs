@@ -1,13 +1,15 @@
-//! The store port: all the engine needs of a database. Six methods: five find, one writes.
+//! The store port: all the engine needs of a database. Seven methods: six find, one writes.
 
 use super::changes::{Changes, Committed, LeadCounts, RowKey};
 use super::guard::Guard;
 use crate::agent::Agent;
 use crate::call::{Call, Load};
 use crate::campaign::Campaign;
-use crate::id::{AgentId, CallId, CampaignId, PoolId};
+use crate::id::{AgentId, CallId, CampaignId, LeadId, PoolId};
 use crate::lead::Lead;
 use crate::pacing::Ledger;
+use crate::planning::caller_id::Shown;
+use crate::planning::quota::QuotaCount;
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use smallvec::SmallVec;
@@ -106,6 +108,11 @@ pub struct CampaignView {
     pub calls: Vec<CallBrief>,
     /// Guards of the numbers it shows, in the order of the settings.
     pub caller_ids: Vec<Guard>,
+    /// What calls of the tenant that showed them came to, in the same order.
+    pub shown: Vec<Shown>,
+    /// How far its quotas are filled, in the order of the settings. Read after the guard of its
+    /// dials, so that a batch which commits on that guard counts every dial before it.
+    pub quotas: SmallVec<[QuotaCount; 1]>,
     /// When the next open lead is due; `None` where none is open.
     pub next_due: Option<Timestamp>,
 }
@@ -125,10 +132,17 @@ pub struct AgentView {
 /// What lists say about a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Lists {
-    /// On the tenant's own do-not-call list.
-    pub tenant: bool,
-    /// On the campaign's.
-    pub campaign: bool,
+    /// On the tenant's own do-not-call list, until then.
+    pub tenant: Option<Timestamp>,
+    /// On the campaign's, until then.
+    pub campaign: Option<Timestamp>,
+}
+
+impl Lists {
+    /// Whether any list holds the number.
+    pub fn any(&self) -> bool {
+        self.tenant.is_some() || self.campaign.is_some()
+    }
 }
 
 /// A lead that is due, with everything that the verdict on it depends on.
@@ -194,9 +208,12 @@ pub trait Store: Send + Sync {
     /// Writes everything, or nothing. Durable when it returns.
     async fn commit(&self, changes: &Changes) -> Result<Committed, StoreError>;
 
-    /// The next open leads that are due: callbacks first, then by priority, due time and order.
-    /// By index; never more than `limit`.
+    /// The next open leads that are due, at most `limit`: those of each lane by due time and order,
+    /// found by index, and put together by [`crate::planning::lane::choose`].
     async fn candidates(&self, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<Candidate>, StoreError>;
+
+    /// One lead with everything that the verdict on it depends on, due or not.
+    async fn candidate(&self, lead: LeadId, now: Timestamp) -> Result<Candidate, StoreError>;
 
     /// What is due, at most `limit`; each is hidden from further calls until `hidden_until`, or
     /// until a commit writes it.

@@ -33,6 +33,7 @@ impl Settings {
         lint.schedule(self);
         lint.cost(self);
         lint.retry(self);
+        lint.planning(self);
         lint.dispositions(self);
         for wrong in self.pacing.check() {
             lint.find(true, "pacing", wrong.to_string(), "see docs/pacing.md for what each setting does");
@@ -157,6 +158,16 @@ impl Lint {
                 "record a message with seller, number and opt-out for people whom nobody can attend to",
             );
         }
+        if let (false, Some(Audio::Say { text, .. })) = (s.is_agentless(), &s.abandonment) {
+            let missing = unsaid(text, s);
+            self.find(
+                !missing.is_empty(),
+                "abandonment",
+                format!("does not say {}", missing.join(", ")),
+                "a person whom nobody attends to must hear who called, a number to call back, and the key to opt out \
+                 (16 CFR 310.4(b)(4)(iii))",
+            );
+        }
         let verdict = s.amd.verdict_ms_max;
         self.find(
             !(1_000..=60_000).contains(&verdict),
@@ -256,6 +267,45 @@ impl Lint {
         }
     }
 
+    fn planning(&mut self, s: &Settings) {
+        use crate::planning::filing::{Filing, QUOTAS_MAX};
+        if let Err((field, wrong)) = Filing::of(s) {
+            self.find(true, &field, wrong.to_string(), "see docs/planning.md for the language of expressions");
+        }
+        self.find(s.quotas.len() > QUOTAS_MAX, "quotas", "are more than 16", "join or drop some");
+        let outcomes: Vec<&str> = crate::Outcome::ALL.iter().map(|o| o.name()).collect();
+        let mut names = std::collections::BTreeSet::new();
+        for (i, quota) in s.quotas.iter().enumerate() {
+            let field = format!("quotas[{i}]");
+            let named = !quota.name.trim().is_empty() && quota.name.len() <= 100;
+            self.find(!named, &field, "has no name, or a long one", "give it a name of at most 100 bytes");
+            self.find(!names.insert(&quota.name), &field, "has a name that is there twice", "use each name once");
+            let known = |c: &String| outcomes.contains(&c.as_str()) || s.dispositions.iter().any(|d| *d.code == **c);
+            for unknown in quota.counts.iter().filter(|c| !known(c)) {
+                let wrong = format!("counts {unknown:?}, which is neither an outcome nor a disposition");
+                self.find(true, &field, wrong, "use the names of outcomes or codes of dispositions");
+            }
+        }
+        for (i, w) in s.list_weights.iter().enumerate() {
+            let field = format!("list_weights[{i}]");
+            self.find(!(1..=1_000).contains(&w.weight), &field, format!("weighs {}", w.weight), "use 1 to 1000");
+        }
+        for (i, limit) in s.showing.limits.iter().enumerate() {
+            let field = format!("showing.limits[{i}]");
+            let known = s.caller_ids.contains(&limit.phone);
+            self.find(!known, &field, "names a number that is not shown", "add it to caller_ids, or drop the limit");
+            self.find(limit.weight > 1_000, &field, format!("weighs {}", limit.weight), "use 0 to 1000");
+        }
+        let some = s.caller_ids.iter().any(|p| s.showing.limits.iter().all(|l| l.phone != *p || l.weight > 0));
+        self.find(!s.caller_ids.is_empty() && !some, "showing.limits", "leave no number to show", "give one a weight");
+        self.find(
+            s.callbacks.missed_after <= crate::Millis::ZERO,
+            "callbacks.missed_after",
+            "is not positive",
+            "give appointments some time",
+        );
+    }
+
     fn dispositions(&mut self, s: &Settings) {
         let mut seen = std::collections::BTreeSet::new();
         for (i, d) in s.dispositions.iter().enumerate() {
@@ -268,5 +318,42 @@ impl Lint {
                 "use each code once",
             );
         }
+    }
+}
+
+/// What a person who is given up must hear and this text does not say. Of a recorded file its owner
+/// answers for that.
+fn unsaid(text: &str, s: &Settings) -> Vec<&'static str> {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let number = s.seller.phone.map(|p| p.digits().to_string()).unwrap_or_default();
+    // However the number is spelled: its last seven digits, in order.
+    let tail = &number[number.len().saturating_sub(7)..];
+    let checks = [
+        ("the seller's name", text.to_lowercase().contains(&s.seller.name.trim().to_lowercase())),
+        ("the seller's number", digits.contains(tail)),
+        ("the key to opt out", text.contains(s.opt_out_key)),
+    ];
+    checks.into_iter().filter(|(_, said)| !said).map(|(what, _)| what).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Phone;
+
+    #[test]
+    fn the_abandonment_message_says_who_called_how_to_call_back_and_how_to_opt_out() {
+        let mut s = Settings::default();
+        s.seller.name = "Acme".into();
+        s.seller.phone = Phone::from_e164("+14155550100");
+        let missing = |text: &str| unsaid(text, &s).len();
+        assert_eq!(missing("ACME called. Call 415 555-0100, or press 9 not to be called again."), 0);
+        assert_eq!(missing("Acme called. Press 9."), 1);
+        assert_eq!(missing("We called from (415) 555 0100. Press 9."), 1);
+        assert_eq!(missing("Acme called from 415.555.0100."), 1);
+        assert_eq!(missing("sorry"), 3);
+        s.abandonment = Some(Audio::say("sorry"));
+        let found = s.check();
+        assert!(found.iter().any(|p| p.field == "abandonment" && p.wrong.contains("number")), "{found:?}");
     }
 }

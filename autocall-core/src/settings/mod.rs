@@ -17,6 +17,9 @@ pub use transfer::{TransferMode, TransferPolicy};
 
 use crate::cost::CostPolicy;
 use crate::phone::Phone;
+use crate::planning::callback::CallbackPolicy;
+use crate::planning::order::Order;
+use crate::planning::quota::Quota;
 use crate::script::{Audio, RecordingMode};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -50,6 +53,47 @@ pub enum Purpose {
     Charity,
 }
 
+/// How heavy a list is beside others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListWeight {
+    /// The list.
+    pub list: crate::id::ListId,
+    /// 1 to 1,000.
+    pub weight: u16,
+}
+
+/// How the number to show is chosen among a campaign's.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Showing {
+    /// Prefer a number with the lead's area code, else one of the lead's state.
+    pub local_presence: bool,
+    /// A lead that has seen a number sees it again, while that is possible.
+    pub sticky: bool,
+    /// Weights and daily caps of single numbers; a number that is not named weighs 1 and has no
+    /// cap.
+    pub limits: Vec<ShowLimit>,
+}
+
+/// The weight and cap of one number shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShowLimit {
+    /// The number.
+    pub phone: Phone,
+    /// How often it is chosen beside others, 1 to 1,000; 0 is never.
+    #[serde(default = "one")]
+    pub weight: u16,
+    /// Calls that may show it in a day (UTC); 0 is no limit.
+    #[serde(default)]
+    pub daily_max: u32,
+}
+
+fn one() -> u16 {
+    1
+}
+
 /// Hard limits of a campaign. The engine never exceeds one, however many nodes dial.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -60,6 +104,8 @@ pub struct Caps {
     pub calls_per_second_max: f64,
     /// Most attempts at one lead, over all its numbers and outcomes.
     pub attempts_max: u16,
+    /// Most attempts at one number in the life of a lead; 0 is no limit.
+    pub attempts_per_number_max: u16,
     /// Most attempts at one number in a rolling 24 hours, over all campaigns of the tenant.
     pub attempts_per_number_per_day_max: u8,
     /// Longest time a customer's phone rings, milliseconds. Never below 15 s (16 CFR
@@ -75,6 +121,7 @@ impl Default for Caps {
             lines_max: 100,
             calls_per_second_max: 1.0,
             attempts_max: 6,
+            attempts_per_number_max: 0,
             attempts_per_number_per_day_max: 3,
             ring_ms_max: 25_000,
             call_ms_max: 4 * 3_600_000,
@@ -112,6 +159,8 @@ pub struct Settings {
     pub opt_out_key: char,
     /// Numbers shown to the called person; one is chosen per attempt.
     pub caller_ids: Vec<Phone>,
+    /// How the choice among them is made.
+    pub showing: Showing,
     /// Recording.
     pub recording: RecordingMode,
     /// When the campaign may dial, besides what the law says.
@@ -121,6 +170,17 @@ pub struct Settings {
     pub rules: Arc<str>,
     /// The zone in which the campaign's days begin and end: ledgers, reports. An IANA name.
     pub timezone: Arc<str>,
+    /// Which leads are called, as an expression ([`crate::planning::filter`]); empty is all. Kept
+    /// with each lead; a change takes hold as a background job passes over them.
+    pub filter: Arc<str>,
+    /// Enough of an outcome or a segment, and no more; at most 16.
+    pub quotas: Vec<Quota>,
+    /// How leads that are due together follow each other.
+    pub order: Order,
+    /// Weights of lists, for [`Order::Mix`]; a list that is not named weighs 1.
+    pub list_weights: Vec<ListWeight>,
+    /// How appointments are kept.
+    pub callbacks: CallbackPolicy,
     /// What happens to a lead after each outcome.
     pub retry: RetryPolicy,
     /// What an agent can say about a call afterwards.
@@ -154,10 +214,16 @@ impl Default for Settings {
             message: None,
             opt_out_key: '9',
             caller_ids: Vec::new(),
+            showing: Showing::default(),
             recording: RecordingMode::Off,
             schedule: Schedule::default(),
             rules: "default".into(),
             timezone: "UTC".into(),
+            filter: "".into(),
+            quotas: Vec::new(),
+            order: Order::default(),
+            list_weights: Vec::new(),
+            callbacks: CallbackPolicy::default(),
             retry: RetryPolicy::default(),
             dispositions: Disposition::usual(),
             caps: Caps::default(),

@@ -13,6 +13,10 @@ pub enum NextNumber {
     Same,
     /// The next one, round and round.
     Next,
+    /// The lead's first one.
+    First,
+    /// The one that people have answered most often; of equals the one called least.
+    Best,
 }
 
 /// What happens after one outcome.

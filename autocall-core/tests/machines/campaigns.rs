@@ -16,7 +16,7 @@ fn good() -> Settings {
     s.seller.name = "Acme".into();
     s.seller.phone = Phone::from_digits(14_155_550_100);
     s.caller_ids = Phone::from_digits(14_155_550_101).into_iter().collect();
-    s.abandonment = Some(Audio::say("sorry"));
+    s.abandonment = Some(Audio::say("Acme called, 415 555 0100. Press 9 to opt out."));
     s.transfer.pools = vec![PoolId::small(TENANT, 1)];
     s.schedule.starts_at = Some(NOW + Millis::from_hours(1));
     s.schedule.ends_at = Some(NOW + Millis::from_hours(9));

@@ -16,7 +16,7 @@ fn phone(n: u64) -> Phone {
 }
 
 fn lead(state: State) -> Lead {
-    let number = |n| Number { phone: phone(n), dropped: false };
+    let number = |n| Number::new(phone(n));
     Lead {
         id: LeadId::small(TENANT, 1),
         campaign: CampaignId::small(TENANT, 1),
@@ -26,6 +26,7 @@ fn lead(state: State) -> Lead {
         numbers: [number(1), number(2)].into_iter().collect(),
         priority: Priority::Normal,
         order: 1,
+        filed: Default::default(),
         class: 0,
         state,
         due_at: NOW,

@@ -21,7 +21,16 @@ pub struct Args {
 pub fn run(args: Args) -> Outcome {
     let mut good = true;
     match super::configure(&args.config) {
-        Ok(config) => println!("{}", describe(&config)),
+        Ok(config) => {
+            println!("{}", describe(&config));
+            match rules(&config) {
+                Ok(text) => print!("{text}"),
+                Err(wrong) => {
+                    eprintln!("{wrong}");
+                    good = false;
+                }
+            }
+        }
         Err(wrong) => {
             eprintln!("{wrong}");
             good = false;
@@ -54,6 +63,27 @@ fn describe(config: &Config) -> String {
         "configuration: fine\n  listens on  {}\n  public at   {}\n  rows in     {store}\n  calls by    {carrier}{only}",
         config.listen, config.public_base
     )
+}
+
+/// The user's own sets of rules with what the linter has to say about them, and the registries.
+fn rules(config: &Config) -> Result<String, String> {
+    let mut text = String::new();
+    for (name, rules) in crate::lawbook::overlays(&config.rules_dir())? {
+        text.push_str(&format!("  rules       {name}\n"));
+        for warning in rules.warnings() {
+            text.push_str(&format!("    {warning}\n"));
+        }
+    }
+    let now = autocall_core::Timestamp::from_jiff(jiff::Timestamp::now());
+    for s in crate::lawbook::LawBook::open(config)?.serving(now) {
+        let state = match (&s.version, s.closed) {
+            (None, _) => "no copy: calls that must ask it are denied".to_owned(),
+            (Some(v), true) => format!("version {v} is too old: calls that must ask it are denied"),
+            (Some(v), false) => format!("version {v}, {} number(s)", s.numbers),
+        };
+        text.push_str(&format!("  registry    {}: {state}\n", s.name));
+    }
+    Ok(text)
 }
 
 fn lint(path: &Path) -> Result<Vec<String>, String> {

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod check;
+pub mod dnc;
 pub mod fake_twilio;
 pub mod import;
 pub mod migrate;

@@ -121,6 +121,10 @@ pub struct Config {
     pub trusted_proxies: Vec<Net>,
     /// Only these numbers are dialled; `None` means any.
     pub dial_only: Option<Vec<Phone>>,
+    /// Where do-not-call registries lie; `dnc` in the data folder where absent.
+    pub dnc_dir: Option<PathBuf>,
+    /// Where the user's own rule packs lie; `rules` in the data folder where absent.
+    pub rules_dir: Option<PathBuf>,
     /// Who may make an account.
     pub registration: Registration,
     /// Signs access tokens; generated and kept in the data folder where absent.
@@ -219,6 +223,8 @@ impl Config {
             dial_only: read.maybe("DIAL_ONLY", "numbers in E.164, as in +14155552671,+442079460000", |s| {
                 list(s, Phone::from_e164)
             }),
+            dnc_dir: read.maybe("DNC_DIR", "a folder", |s| Some(s.into())),
+            rules_dir: read.maybe("RULES_DIR", "a folder", |s| Some(s.into())),
             registration: read.or("REGISTRATION", Registration::Invited, "invited, open or closed", |s| match s {
                 "invited" => Some(Registration::Invited),
                 "open" => Some(Registration::Open),
@@ -264,6 +270,14 @@ impl Config {
         read.done(config)
     }
 
+    /// Where do-not-call registries lie.
+    pub fn dnc_dir(&self) -> PathBuf {
+        self.dnc_dir.clone().unwrap_or_else(|| self.data_dir.join("dnc"))
+    }
+    /// Where the user's own rule packs lie.
+    pub fn rules_dir(&self) -> PathBuf {
+        self.rules_dir.clone().unwrap_or_else(|| self.data_dir.join("rules"))
+    }
     /// Whether no real call can be made.
     pub fn is_trial(&self) -> bool {
         matches!(self.carrier, CarrierChoice::Simulated)

@@ -57,6 +57,8 @@ pub const NAMES: &[Name] = &[
     ),
     open("SKIP_TWILIO_VALIDATION", "false", "Take unsigned webhooks. Only while TWILIO_API_BASE is this machine."),
     open("DIAL_ONLY", "", "Comma-separated numbers; nobody else is ever dialled (staging)."),
+    open("DNC_DIR", "", "Where do-not-call registries lie, as `autocall dnc` makes them; DATA_DIR/dnc where absent."),
+    open("RULES_DIR", "", "Where your own rule packs (*.toml) lie; DATA_DIR/rules where absent."),
     open("TRUSTED_PROXIES", "", "Comma-separated addresses or networks whose X-Forwarded-* headers are believed."),
     open("REGISTRATION", "invited", "Who may make an account: invited, open (each into a new tenant) or closed."),
     secret("TOKEN_SECRET", "", "Signs access tokens, 32 characters or more. Generated into DATA_DIR where absent."),

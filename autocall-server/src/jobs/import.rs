@@ -9,7 +9,7 @@ use autocall_core::lead::Lead;
 use autocall_core::phone::Country;
 use autocall_core::ports::Put;
 use autocall_core::ports::catalog::{ImportJob, ImportState, ImportStep, LeadBatch, SuppressTarget, Suppression};
-use autocall_core::{Id, LeadId};
+use autocall_core::{Id, LeadId, Timestamp};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
@@ -208,8 +208,8 @@ impl Run<'_> {
         for phones in self.check.phones().chunks(10_000) {
             let lists = self.app.catalog.suppressed(tenant, Some(self.job.campaign), phones, now).await?;
             verdicts.extend(lists.iter().map(|l| match (l.tenant, l.campaign) {
-                (true, _) => Verdict::DoNotCall { list: "tenant".into() },
-                (_, true) => Verdict::DoNotCall { list: "campaign".into() },
+                (Some(_), _) => Verdict::DoNotCall { list: "tenant".into() },
+                (_, Some(_)) => Verdict::DoNotCall { list: "campaign".into() },
                 _ => Verdict::Clear,
             }));
         }
@@ -223,15 +223,12 @@ impl Run<'_> {
             return Ok(());
         }
         let drafts: Vec<_> = checked.accepted.into_iter().filter(|d| fresh(d.line)).collect();
+        let (campaign, filing) = crate::jobs::refile::filing(self.app, self.job.campaign).await?;
         let leads = drafts.iter().map(|draft| {
-            Lead::from_draft(
-                lead_id(&self.job, draft.line),
-                self.job.campaign,
-                self.job.list,
-                draft,
-                draft.line as i64,
-                now,
-            )
+            let (id, order) = (lead_id(&self.job, draft.line), draft.line as i64);
+            let mut lead = Lead::from_draft(id, self.job.campaign, self.job.list, draft, order, Timestamp::EPOCH);
+            self.app.engine.file(&mut lead, &campaign, &filing, now);
+            lead
         });
         let step = ImportStep {
             import: self.job.id,

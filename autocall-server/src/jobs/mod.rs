@@ -1,4 +1,5 @@
 //! Work in the background.
 
 pub mod import;
+pub mod refile;
 pub mod upkeep;

@@ -65,6 +65,9 @@ async fn keep_partitions(app: &App, now: autocall_core::Timestamp) {
 }
 
 async fn tenant(app: &App, tenant: TenantId) -> Answer<()> {
+    super::refile::follow_rules(app, tenant).await?;
+    super::refile::run(app, tenant).await?;
+    super::refile::recount(app, tenant).await?;
     for _ in 0..1000 {
         let swept = app.catalog.sweep(tenant, app.clock.now(), 500).await?;
         let mut forgotten = 0;

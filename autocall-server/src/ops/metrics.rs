@@ -96,3 +96,10 @@ fn resident_bytes() -> Option<u64> {
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kb| kb * 1024)
 }
+
+/// How a do-not-call registry is served: the age of its copy in seconds (-1 for none), and whether
+/// it is closed.
+pub fn registry(name: &str, age_s: f64, closed: bool) {
+    metrics::gauge!("autocall_registry_age_seconds", "registry" => name.to_owned()).set(age_s);
+    metrics::gauge!("autocall_registry_closed", "registry" => name.to_owned()).set(f64::from(u8::from(closed)));
+}

@@ -364,14 +364,23 @@ async fn change(
     wanted: IfMatch,
     Json(body): Json<ChangeCampaign>,
 ) -> Answer<Tagged<CampaignView>> {
+    let id: CampaignId = key.of(who.tenant);
     let mut commands = Vec::new();
     if let Some(name) = &body.name {
         commands.push(Command::Rename(name_of(name)?));
     }
+    let mut refile = false;
     if let Some(json) = body.settings {
-        commands.push(Command::Change(Arc::new(campaign_settings::read(&app, who.tenant, json).await?)));
+        let settings = campaign_settings::read(&app, who.tenant, json).await?;
+        let before = app.catalog.campaign_item(id).await?.campaign.row.settings.clone();
+        refile = crate::jobs::refile::moves(&before, &settings);
+        commands.push(Command::Change(Arc::new(settings)));
     }
-    command(&app, &who, key.of(who.tenant), &commands, wanted, "campaign.change").await
+    let changed = command(&app, &who, id, &commands, wanted, "campaign.change").await?;
+    if refile {
+        crate::jobs::refile::ask(&app, id).await?;
+    }
+    Ok(changed)
 }
 
 /// The first start with a real carrier must be confirmed with the number of people.

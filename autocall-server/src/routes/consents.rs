@@ -99,6 +99,11 @@ async fn edit(app: &App, id: LeadId, f: impl Fn(&mut Dossier) -> Answer<()>) -> 
         let mut person = (*row.person).clone();
         f(&mut person.dossier)?;
         row.person = Arc::new(person);
+        // What the lead waited for may be there now: the next look judges it anew.
+        if row.is_open() && row.blocked_by.is_some() && row.callback.is_none() {
+            row.blocked_by = None;
+            row.due_at = row.due_at.min(app.clock.now());
+        }
         let campaign = row.campaign;
         let mut changes = Changes::new(id.tenant(), app.clock.now());
         changes.leads.push(Put { row, expected: found.version });

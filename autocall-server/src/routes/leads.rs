@@ -169,11 +169,13 @@ async fn create(State(app): State<App>, who: Principal, Json(body): Json<NewLead
     let now = app.clock.now();
     let numbers: Vec<_> = draft.phones.iter().map(|p| p.phone).collect();
     let listed = app.catalog.suppressed(who.tenant, Some(campaign), &numbers, now).await?;
-    if let Some(at) = listed.iter().position(|l| l.tenant || l.campaign) {
+    if let Some(at) = listed.iter().position(|l| l.any()) {
         return Err(Problem::field(&format!("phones[{at}]"), "is on a do-not-call list", "do not add this number"));
     }
     let id: LeadId = app.new_id(who.tenant);
-    let lead = Lead::from_draft(id, campaign, None, &draft, now.ms(), now);
+    let (row, filing) = crate::jobs::refile::filing(&app, campaign).await?;
+    let mut lead = Lead::from_draft(id, campaign, None, &draft, 0, autocall_core::Timestamp::EPOCH);
+    app.engine.file(&mut lead, &row, &filing, now);
     let batch = LeadBatch { campaign, leads: vec![lead], step: None, at: now };
     match app.catalog.add_leads(&batch).await?.first() {
         Some(Added::New | Added::Again) => {}
@@ -233,8 +235,9 @@ async fn change(
     one(State(app), who, Path(key)).await
 }
 
-async fn edit_person(app: &App, found: &Versioned<Lead>, row: Lead) -> Answer<()> {
+async fn edit_person(app: &App, found: &Versioned<Lead>, mut row: Lead) -> Answer<()> {
     let id = row.id;
+    crate::jobs::refile::filing(app, row.campaign).await?.1.file(&mut row);
     let first = row.numbers[0].phone;
     if first != found.row.numbers[0].phone {
         let known = app.catalog.known_numbers(row.campaign, &[first]).await?;
@@ -242,7 +245,7 @@ async fn edit_person(app: &App, found: &Versioned<Lead>, row: Lead) -> Answer<()
             return Err(Problem::conflict("the campaign already has this number"));
         }
         let listed = app.catalog.suppressed(id.tenant(), Some(row.campaign), &[first], app.clock.now()).await?;
-        if listed.iter().any(|l| l.tenant || l.campaign) {
+        if listed.iter().any(|l| l.any()) {
             return Err(Problem::field("phones[0]", "is on a do-not-call list", "use another number"));
         }
     }

@@ -7,10 +7,13 @@ use crate::http::table::Table;
 use crate::http::take::{Done, Json, Query};
 use crate::http::values::{Key, When};
 use crate::identity::{Principal, Right, Rule};
+use autocall_core::TenantId;
 use autocall_core::call::Stop;
 use autocall_core::engine::Task;
+use autocall_core::lead::{Lead, LeadEvent};
+use autocall_core::permission::lists::{Pattern, covering_prefixes};
 use autocall_core::phone::{Country, normalise};
-use autocall_core::ports::catalog::{SuppressTarget, Suppression, SuppressionItem};
+use autocall_core::ports::catalog::{LeadFilter, LeadPhase, PageAsk, SuppressTarget, Suppression, SuppressionItem};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,6 +24,14 @@ pub fn routes(table: &mut Table) {
         .get("/api/dnc", Rule::Needs(Right::ListsRead), "Lists who is not to be called.", list)
         .asks::<Paging>()
         .gives_page::<Entry>();
+    table
+        .get(
+            "/api/dnc/registries",
+            Rule::Needs(Right::ListsRead),
+            "The do-not-call registries that this node serves, with version and age.",
+            registries,
+        )
+        .gives::<Vec<RegistryView>>(200);
     table
         .post("/api/dnc", Rule::Needs(Right::ListsWrite), "Adds numbers; calls to them that live are ended.", add)
         .takes::<NewEntries>()
@@ -89,6 +100,10 @@ struct NewEntries {
     /// Digits after the plus sign: every number that begins so.
     #[serde(default)]
     prefixes: Vec<String>,
+    /// From one number to another, as in +14155550100-+14155550199. Kept as the prefixes that cover
+    /// it exactly; at most 100 ranges.
+    #[serde(default)]
+    ranges: Vec<String>,
     /// Only for this campaign.
     campaign: Option<Key>,
     /// Why, in a word or two.
@@ -167,8 +182,29 @@ fn prefix(text: &str, field: &str) -> Answer<SuppressTarget> {
     }
 }
 
+/// A range as the numbers and prefixes that cover it exactly.
+fn range(text: &str, field: &str) -> Answer<Vec<SuppressTarget>> {
+    let wrong =
+        || Problem::field(field, "is not a range", "use two numbers of one length, as in +14155550100-+14155550199");
+    let (first, last) = match text.parse::<Pattern>() {
+        Ok(Pattern::Range(first, last)) => (first, last),
+        Ok(Pattern::Number(one)) => (one, one),
+        _ => return Err(wrong()),
+    };
+    let cover = covering_prefixes(first, last).ok_or_else(wrong)?;
+    let whole = first.digits().to_string().len();
+    let target = |digits: u64| match autocall_core::Phone::from_digits(digits) {
+        Some(phone) if digits.to_string().len() == whole => SuppressTarget::Number(phone),
+        _ => SuppressTarget::Prefix(digits.to_string().into()),
+    };
+    Ok(cover.into_iter().map(target).collect())
+}
+
 async fn add(State(app): State<App>, who: Principal, Json(body): Json<NewEntries>) -> Answer<Json<Added>> {
-    let count = body.phones.len() + body.prefixes.len();
+    if body.ranges.len() > 100 {
+        return Err(Problem::field("ranges", "are more than 100", "send several requests"));
+    }
+    let count = body.phones.len() + body.prefixes.len() + body.ranges.len();
     if count == 0 || count > 10_000 {
         return Err(Problem::field("phones", "must be 1 to 10,000", "send several requests"));
     }
@@ -184,6 +220,9 @@ async fn add(State(app): State<App>, who: Principal, Json(body): Json<NewEntries
     let mut targets: Vec<SuppressTarget> = phones(&body.phones)?.into_iter().map(SuppressTarget::Number).collect();
     for (i, text) in body.prefixes.iter().enumerate() {
         targets.push(prefix(text, &format!("prefixes[{i}]"))?);
+    }
+    for (i, text) in body.ranges.iter().enumerate() {
+        targets.extend(range(text, &format!("ranges[{i}]"))?);
     }
     let source: std::sync::Arc<str> = who.actor.to_string().into();
     let entries: Vec<Suppression> = targets
@@ -209,7 +248,56 @@ async fn check(State(app): State<App>, who: Principal, Json(body): Json<Numbers>
     let numbers = phones(&body.phones)?;
     let campaign = body.campaign.map(|k| k.of(who.tenant));
     let lists = app.catalog.suppressed(who.tenant, campaign, &numbers, app.clock.now()).await?;
-    Ok(Json(Checked { listed: lists.iter().map(|l| l.tenant || l.campaign).collect() }))
+    Ok(Json(Checked { listed: lists.iter().map(|l| l.any()).collect() }))
+}
+
+/// Leads that were closed because the number was listed when their turn came are open again.
+async fn reopen(app: &App, tenant: TenantId, phone: autocall_core::Phone) -> Answer<()> {
+    let filter = LeadFilter { phone: Some(phone), phase: Some(LeadPhase::Closed), ..LeadFilter::default() };
+    let page = app.catalog.leads(tenant, &filter, &PageAsk::first(500)).await?;
+    let by_list = |l: &Lead| l.blocked_by.as_deref().is_some_and(|rule| rule.starts_with("do_not_call"));
+    for lead in page.items.iter().filter(|l| by_list(&l.row)) {
+        let settings = app.catalog.campaign_item(lead.row.campaign).await?.campaign.row.settings.clone();
+        app.engine.lead_event(lead, &LeadEvent::Reopen, &settings).await?;
+    }
+    Ok(())
+}
+
+/// A registry as this node serves it.
+#[derive(Serialize, ToSchema)]
+struct RegistryView {
+    /// The registry, as rules call it.
+    name: String,
+    /// The version in force; absent where there has never been a whole copy.
+    version: Option<String>,
+    /// When the registry made it.
+    as_of: Option<When>,
+    /// How many numbers it lists.
+    numbers: u64,
+    /// Its age in days.
+    age_days: Option<f64>,
+    /// The age in days at which the law ends its use.
+    age_days_max: f64,
+    /// Whether calls that must ask it are denied: no copy, or one that is too old.
+    closed: bool,
+    /// Why the newest file was refused.
+    problem: Option<String>,
+}
+
+async fn registries(State(app): State<App>, _who: Principal) -> Json<Vec<RegistryView>> {
+    let now = app.clock.now();
+    let days = |span: autocall_core::Millis| span.ms() as f64 / 86_400_000.0;
+    let view = |s: crate::lawbook::Serving| RegistryView {
+        name: s.name,
+        version: s.version.map(|v| v.to_string()),
+        as_of: s.as_of.map(When),
+        numbers: s.numbers,
+        age_days: s.as_of.map(|at| days(now - at)),
+        age_days_max: days(s.age_max),
+        closed: s.closed,
+        problem: s.problem,
+    };
+    Json(app.law.serving(now).into_iter().map(view).collect())
 }
 
 async fn remove(State(app): State<App>, who: Principal, Json(body): Json<Remove>) -> Answer<Done> {
@@ -222,10 +310,13 @@ async fn remove(State(app): State<App>, who: Principal, Json(body): Json<Remove>
     let now = app.clock.now();
     app.catalog.unsuppress(who.tenant, &target, campaign, now).await?;
     super::note(&app, &who, "dnc.remove", "dnc", serde_json::json!({})).await?;
+    if let SuppressTarget::Number(phone) = &target {
+        reopen(&app, who.tenant, *phone).await?;
+    }
     let (app, tenant) = (app.clone(), who.tenant);
     // What may be called sooner now is looked at again, in bounded steps and not in the request.
     app.clone().background.spawn(async move {
-        for rule in ["dnc_tenant", "dnc_campaign", "do_not_call"] {
+        for rule in ["do_not_call_tenant", "do_not_call_campaign"] {
             while !app.stopping.is_cancelled() {
                 match app.catalog.redate(tenant, campaign, rule, now, 1000).await {
                     Ok(0) => break,

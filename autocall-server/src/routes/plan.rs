@@ -7,8 +7,10 @@ use crate::http::take::{Json, Path};
 use crate::http::values::{Key, When};
 use crate::identity::{Principal, Right, Rule};
 use autocall_core::agent::State as Doing;
+use autocall_core::campaign::Campaign;
 use autocall_core::lead::State as LeadStage;
-use autocall_core::ports::catalog::{LeadFilter, LeadPhase, PageAsk};
+use autocall_core::permission::RuleId;
+use autocall_core::ports::CampaignView;
 use autocall_core::{CampaignId, LeadId, Timestamp};
 use axum::extract::State;
 use serde::Serialize;
@@ -43,58 +45,75 @@ pub fn routes(table: &mut Table) {
         .gives::<LeadExplained>(200);
 }
 
-/// How many leads are looked at one by one for the funnel.
-const SAMPLE_MAX: usize = 10_000;
-
-/// Leads by what keeps them, over at most 10,000 of them.
-#[derive(Default, Serialize, ToSchema)]
+/// Leads by what they wait for, from counters that every verdict moves.
+#[derive(Serialize, ToSchema)]
 struct Funnel {
-    /// How many were looked at.
-    looked_at: u64,
-    /// Whether these are all open leads.
-    whole: bool,
-    /// Due now, and kept by nothing that is known yet.
-    now: u64,
-    /// Later, by the rule that keeps them.
-    later: BTreeMap<String, u64>,
-    /// Later because of a retry or an appointment.
-    waiting: u64,
-    /// The first of the later ones.
+    /// When the counters last changed.
+    as_of: Option<When>,
+    /// Callable now, as far as is known: never tried, or the hour of their denial or delay is over.
+    now: i64,
+    /// Waiting for their own time: a retry or an appointment.
+    waiting: i64,
+    /// Left out by the campaign's filter.
+    filtered: i64,
+    /// Held back by rules, the rule with most people first.
+    held: Vec<Held>,
+    /// In a call.
+    calling: i64,
+    /// Done, by why.
+    closed: BTreeMap<String, i64>,
+    /// How many become callable in each of the next 24 hours, this one first.
+    next_hours: Vec<i64>,
+    /// The start of the first hour in which any become callable.
     next_at: Option<When>,
 }
 
-async fn funnel(app: &App, campaign: CampaignId) -> Answer<Funnel> {
-    let now = app.clock.now();
-    let filter = LeadFilter { campaign: Some(campaign), phase: Some(LeadPhase::Open), ..LeadFilter::default() };
-    let mut funnel = Funnel { whole: true, ..Funnel::default() };
-    let mut ask = PageAsk::first(500);
-    let mut next: Option<Timestamp> = None;
-    loop {
-        let page = app.catalog.leads(campaign.tenant(), &filter, &ask).await?;
-        for found in &page.items {
-            let lead = &found.row;
-            funnel.looked_at += 1;
-            if lead.due_at <= now {
-                funnel.now += 1;
-                continue;
-            }
-            next = Some(next.map_or(lead.due_at, |n| n.min(lead.due_at)));
-            match &lead.blocked_by {
-                Some(rule) => *funnel.later.entry(rule.to_string()).or_default() += 1,
-                None => funnel.waiting += 1,
-            }
-        }
-        ask.after = page.next;
-        if ask.after.is_none() {
-            break;
-        }
-        if funnel.looked_at as usize >= SAMPLE_MAX {
-            funnel.whole = false;
-            break;
-        }
-    }
-    funnel.next_at = next.and_then(When::or_never);
-    Ok(funnel)
+/// What a rule holds back.
+#[derive(Serialize, ToSchema)]
+struct Held {
+    /// The rule.
+    rule: String,
+    /// The law or reason behind it; absent for the house's own rules.
+    citation: Option<String>,
+    /// People whom it holds back until some time.
+    later: i64,
+    /// People whom only a change can free.
+    never: i64,
+    /// The start of the first hour in which it frees any.
+    first_at: Option<When>,
+    /// How many in that hour.
+    first: i64,
+}
+
+async fn funnel(app: &App, campaign: &Campaign) -> Answer<Funnel> {
+    let funnel = app.catalog.funnel(campaign.id).await?;
+    let report = funnel.report(app.clock.now());
+    let held = report.held.into_iter().map(|h| Held {
+        citation: citation(app, campaign, h.rule.as_str()),
+        rule: h.rule.to_string(),
+        later: h.later,
+        never: h.never,
+        first_at: h.first_at.map(When),
+        first: h.first,
+    });
+    Ok(Funnel {
+        as_of: (funnel.as_of != Timestamp::EPOCH).then_some(When(funnel.as_of)),
+        now: report.now,
+        waiting: report.waiting,
+        filtered: report.filtered,
+        held: held.collect(),
+        calling: report.calling,
+        closed: report.closed.into_iter().map(|(why, n)| (why.to_owned(), n)).collect(),
+        next_hours: report.next_hours,
+        next_at: report.next_at.map(When),
+    })
+}
+
+/// The law behind a rule of the campaign's set.
+fn citation(app: &App, campaign: &Campaign, rule: &str) -> Option<String> {
+    let law = app.law.permission();
+    let rules = law.rules(&campaign.settings.rules)?;
+    rules.rule(&RuleId::new(rule)).map(|rule| rule.citation.clone())
 }
 
 /// A check before the start.
@@ -116,8 +135,62 @@ struct Preflight {
     agents_available: usize,
     /// Whether real calls will be made.
     real: bool,
-    /// Leads by what keeps them.
+    /// People by what they wait for, counted.
     funnel: Funnel,
+    /// Of the people who are due, a sample judged one by one, as they would be if it started now.
+    sample: Sample,
+}
+
+/// A sample of the people who are due, judged by every rule.
+#[derive(Serialize, ToSchema)]
+struct Sample {
+    /// How many were judged; at most 500.
+    judged: u64,
+    /// Of them callable now.
+    now: u64,
+    /// The others, by the rule that denies them.
+    denied: Vec<SampleDenied>,
+    /// How many become callable in each hour to come.
+    hours: Vec<SampleHour>,
+}
+
+/// People of the sample whom one rule denies.
+#[derive(Serialize, ToSchema)]
+struct SampleDenied {
+    /// The rule.
+    rule: String,
+    /// The law or reason behind it; absent for the house's own rules.
+    citation: Option<String>,
+    /// Until some time.
+    later: u64,
+    /// For good, unless something changes.
+    never: u64,
+}
+
+/// People of the sample who become callable in one hour.
+#[derive(Serialize, ToSchema)]
+struct SampleHour {
+    /// Its start.
+    at: When,
+    /// How many.
+    people: u64,
+}
+
+async fn sample(app: &App, campaign: &Campaign) -> Answer<Sample> {
+    let found = app.engine.preflight(campaign.id).await?;
+    let denied = found.by_rule.into_iter().map(|(rule, (later, never))| SampleDenied {
+        citation: citation(app, campaign, &rule),
+        rule: rule.to_string(),
+        later,
+        never,
+    });
+    let hour = |(hour, people): (i64, u64)| SampleHour { at: When(Timestamp::from_ms(hour * 3_600_000)), people };
+    Ok(Sample {
+        judged: found.judged,
+        now: found.now,
+        denied: denied.collect(),
+        hours: found.by_hour.into_iter().map(hour).collect(),
+    })
 }
 
 fn warning(field: &str, wrong: impl Into<String>, remedy: &str) -> FieldProblem {
@@ -131,8 +204,15 @@ async fn preflight(State(app): State<App>, who: Principal, Path(key): Path<Key>)
     let view = app.store.campaign(id).await?;
     let free = |a: &&autocall_core::ports::AgentBrief| a.available;
     let available = view.pools.iter().flat_map(|p| &p.agents).filter(free).count();
-    let funnel = funnel(&app, id).await?;
+    let (funnel, sample) = (funnel(&app, &item.campaign.row).await?, sample(&app, &item.campaign.row).await?);
     let mut problems = Problem::settings(&settings.check()).errors;
+    if !app.config.is_trial() && app.law.permission().rules(&settings.rules).is_none() {
+        problems.push(warning(
+            "rules",
+            format!("{:?} is no set of rules; nobody would be called", settings.rules),
+            "name a preset, or a pack in RULES_DIR",
+        ));
+    }
     problems.extend(super::audio::missing_files(&app, who.tenant, &settings).await?);
     let mut warnings = Vec::new();
     if item.leads.open == 0 {
@@ -148,6 +228,20 @@ async fn preflight(State(app): State<App>, who: Principal, Path(key): Path<Key>)
             "unset it for real work",
         ));
     }
+    if !app.config.is_trial() {
+        let closed = app.law.serving(app.clock.now()).into_iter().filter(|s| s.closed);
+        warnings.extend(closed.map(|s| {
+            let wrong = format!("the do-not-call registry {} has no copy that its law still allows", s.name);
+            warning(
+                "DNC_DIR",
+                wrong,
+                "make one with `autocall dnc build`; until then calls that must ask it are denied",
+            )
+        }));
+    }
+    if sample.judged > 0 && sample.now == 0 {
+        warnings.push(warning("leads", "none of those who are due may be called now", "see sample for the rules"));
+    }
     let attempts_max = item.leads.open.saturating_mul(i64::from(settings.caps.attempts_max));
     let price = super::tenant::settings(&app, who.tenant).await?.price_per_min;
     Ok(Json(Preflight {
@@ -160,6 +254,7 @@ async fn preflight(State(app): State<App>, who: Principal, Path(key): Path<Key>)
         agents_available: available,
         real: !app.config.is_trial(),
         funnel,
+        sample,
     }))
 }
 
@@ -180,8 +275,13 @@ struct Explained {
     lines: i32,
     /// The most there may be.
     lines_max: u32,
-    /// Leads by what keeps them.
+    /// People by what they wait for, counted.
     funnel: Funnel,
+}
+
+/// Until when no number can be shown, if none can be now.
+fn nothing_to_show(view: &CampaignView, now: Timestamp) -> Option<Timestamp> {
+    autocall_core::engine::nothing_to_show_until(view, now)
 }
 
 async fn explain(State(app): State<App>, who: Principal, Path(key): Path<Key>) -> Answer<Json<Explained>> {
@@ -198,18 +298,24 @@ async fn explain(State(app): State<App>, who: Principal, Path(key): Path<Key>) -
         };
         *agents.entry(word.into()).or_default() += 1;
     }
-    let funnel = funnel(&app, id).await?;
+    let funnel = funnel(&app, &campaign).await?;
     let problems = Problem::settings(&campaign.settings.check()).errors;
+    let shown_again = nothing_to_show(&view, app.clock.now());
     let dials = campaign.dials(app.clock.now());
     let lines_full = view.load.lines() >= campaign.settings.caps.lines_max as i32;
     let nobody_free = !agents.contains_key("free") && !campaign.settings.is_agentless();
     let because = if !dials {
         format!("the campaign is {:?}", campaign.state).to_lowercase()
-    } else if funnel.looked_at == 0 {
+    } else if view.leads.open == 0 {
         "no lead is left to be called".into()
+    } else if let Some(until) = shown_again {
+        format!("every number to show rests or has had its day, until {}", until.to_jiff())
     } else if funnel.now == 0 {
-        let top = funnel.later.iter().max_by_key(|(_, n)| **n).map_or("waiting for a retry", |(rule, _)| rule.as_str());
-        format!("no lead is due now; most are kept by: {top}")
+        match funnel.held.first() {
+            Some(top) => format!("no lead is due now; most are kept by: {}", top.rule),
+            None if funnel.filtered > 0 => "no lead is due now; the filter leaves the others out".into(),
+            None => "no lead is due now; they wait for a retry or an appointment".into(),
+        }
     } else if lines_full {
         "every line is in use".into()
     } else if nobody_free {
@@ -236,48 +342,72 @@ struct LeadExplained {
     callable: bool,
     /// One sentence.
     because: String,
-    /// The rule that keeps it waiting.
+    /// The rule that keeps it from being called now.
     rule: Option<String>,
     /// Until when.
     until: Option<When>,
-    /// Numbers that the tenant's lists forbid.
-    listed: Vec<String>,
+    /// What every rule says about every number, those that deny longest first.
+    opinions: Vec<OpinionView>,
     /// Attempts so far.
     attempts: u16,
     /// The most there may be.
     attempts_max: u16,
 }
 
+/// What one rule says about one number.
+#[derive(Serialize, ToSchema)]
+struct OpinionView {
+    /// The number, but for its last digits.
+    number: String,
+    /// The rule.
+    rule: String,
+    /// The law or reason behind it; empty for the house's own.
+    citation: String,
+    /// Whether it denies.
+    denies: bool,
+    /// Until when; absent where it does not deny, and where only a change helps.
+    until: Option<When>,
+}
+
 async fn explain_lead(State(app): State<App>, who: Principal, Path(key): Path<Key>) -> Answer<Json<LeadExplained>> {
     let id: LeadId = key.of(who.tenant);
-    let lead = app.catalog.lead(id).await?.row;
-    let item = app.catalog.campaign_item(lead.campaign).await?;
+    let explained = app.engine.explain_lead(id).await?;
+    let lead = &explained.lead.row;
+    let campaign = app.catalog.campaign_item(lead.campaign).await?.campaign.row;
     let now = app.clock.now();
-    let numbers: Vec<_> = lead.numbers.iter().map(|n| n.phone).collect();
-    let verdicts = app.catalog.suppressed(who.tenant, Some(lead.campaign), &numbers, now).await?;
-    let listed: Vec<String> =
-        numbers.iter().zip(&verdicts).filter(|(_, l)| l.tenant || l.campaign).map(|(n, _)| n.to_string()).collect();
-    let campaign = &item.campaign.row;
-    let (callable, because) = match lead.state {
-        LeadStage::Calling { .. } => (false, "it is in a call".to_owned()),
-        LeadStage::Closed { why } => (false, format!("it is closed: {why:?}")),
-        LeadStage::Open if !listed.is_empty() && listed.len() == numbers.len() => {
-            (false, "every number is on a do-not-call list".to_owned())
-        }
-        LeadStage::Open if lead.due_at > now => match (&lead.blocked_by, &lead.callback) {
+    let (callable, because) = match (lead.state, &explained.denied) {
+        (LeadStage::Calling { .. }, _) => (false, "it is in a call".to_owned()),
+        (LeadStage::Closed { why }, _) => (false, format!("it is closed: {why:?}")),
+        (LeadStage::Open, _) if lead.is_parked() => (false, "the campaign's filter leaves it out".to_owned()),
+        (LeadStage::Open, Some(denied)) => (false, format!("the rule {} denies it", denied.rule)),
+        (LeadStage::Open, None) if lead.due_at > now => match (&lead.blocked_by, &lead.callback) {
             (Some(rule), _) => (false, format!("the rule {rule} keeps it waiting")),
             (None, Some(_)) => (false, "it has an appointment".to_owned()),
             (None, None) => (false, "its next attempt is later".to_owned()),
         },
-        LeadStage::Open if !campaign.dials(now) => (false, "its campaign does not dial".to_owned()),
-        LeadStage::Open => (true, "it is due; it is called when an agent and a line are free".to_owned()),
+        (LeadStage::Open, None) if !campaign.dials(now) => (false, "its campaign does not dial".to_owned()),
+        (LeadStage::Open, None) => (true, "it is due; it is called when an agent and a line are free".to_owned()),
     };
+    let mut opinions = explained.opinions.clone();
+    opinions.sort_by_key(|o| std::cmp::Reverse(o.denied_until));
+    let view = |o: autocall_core::engine::Opinion| OpinionView {
+        number: lead.numbers.get(usize::from(o.number_index)).map(|n| n.phone.to_string()).unwrap_or_default(),
+        rule: o.rule.to_string(),
+        citation: o.citation.to_string(),
+        denies: o.denied_until.is_some(),
+        until: o.denied_until.and_then(When::or_never),
+    };
+    let waits = (lead.is_open() && lead.due_at > now).then_some(lead.due_at);
     Ok(Json(LeadExplained {
         callable,
         because,
-        rule: lead.blocked_by.as_ref().map(|r| r.to_string()),
-        until: (lead.due_at > now).then(|| When::or_never(lead.due_at)).flatten(),
-        listed,
+        rule: explained
+            .denied
+            .as_ref()
+            .map(|d| d.rule.to_string())
+            .or_else(|| lead.blocked_by.as_ref().map(|r| r.to_string())),
+        until: explained.denied.as_ref().map(|d| d.until).or(waits).and_then(When::or_never),
+        opinions: opinions.into_iter().map(view).collect(),
         attempts: lead.attempts,
         attempts_max: campaign.settings.caps.attempts_max,
     }))

@@ -298,7 +298,10 @@ impl PersonInput {
             let dropped = |phone: Phone| was.iter().any(|n| n.phone == phone && n.dropped);
             lead.numbers = numbers
                 .iter()
-                .map(|n| autocall_core::lead::Number { phone: n.phone, dropped: dropped(n.phone) })
+                .map(|n| autocall_core::lead::Number {
+                    dropped: dropped(n.phone),
+                    ..autocall_core::lead::Number::new(n.phone)
+                })
                 .collect();
             lead.next_number = 0;
         }

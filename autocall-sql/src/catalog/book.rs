@@ -10,13 +10,16 @@ use async_trait::async_trait;
 use autocall_core::agent::Agent;
 use autocall_core::campaign::State;
 use autocall_core::lead::Lead;
+use autocall_core::planning::counts::CountKey;
+use autocall_core::planning::funnel::Funnel;
+use autocall_core::planning::lane::Lane;
 use autocall_core::ports::catalog::{
-    Added, CampaignBook, CampaignItem, CatalogError, LeadBatch, LeadBook, LeadFilter, LeadPhase, Page, PageAsk, Roster,
-    StoredPool,
+    Added, CampaignBook, CampaignItem, CatalogError, LeadBatch, LeadBook, LeadFilter, LeadPhase, Page, PageAsk,
+    Recount, Roster, StoredPool,
 };
 use autocall_core::ports::{Put, Versioned};
 use autocall_core::{AgentId, CampaignId, Id, LeadId, Phone, PoolId, TenantId, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl<B: Backend> SqlStore<B> {
@@ -71,6 +74,14 @@ impl<B: Backend> CampaignBook for SqlStore<B> {
         let sql = campaign_sql("c.tenant = $1 AND c.id = $2");
         let row = tx.row(&sql, &[id.tenant().into(), id.key().into()]).await?.ok_or(CatalogError::NotFound)?;
         Ok(self.campaign_item_from(&keys, id.tenant(), &row)?)
+    }
+
+    async fn funnel(&self, id: CampaignId) -> Result<Funnel, CatalogError> {
+        self.funnel_of(id).await
+    }
+
+    async fn recount(&self, id: CampaignId, at: Timestamp) -> Result<Recount, CatalogError> {
+        self.recount_of(id, at).await
     }
 }
 
@@ -181,7 +192,7 @@ impl<B: Backend> LeadBook for SqlStore<B> {
         let limit = w.arg(limit.min(10_000));
         let d = self.dialect();
         let sql = format!(
-            "SELECT lead, campaign, lane FROM call_queue WHERE {} AND state = 'open' \
+            "SELECT lead, campaign, lane, due_at, callback_at FROM call_queue WHERE {} AND state = 'open' \
              AND (callback_at IS NULL OR due_at > callback_at) ORDER BY lead LIMIT {limit}{}",
             w.sql,
             d.lock()
@@ -190,9 +201,15 @@ impl<B: Backend> LeadBook for SqlStore<B> {
         let rows = tx.rows(&sql, &w.args).await?;
         let mut leads = Vec::with_capacity(rows.len());
         let mut lanes: BTreeSet<(CampaignId, i64)> = BTreeSet::new();
+        let mut moved: BTreeMap<uuid::Uuid, BTreeMap<CountKey, i64>> = BTreeMap::new();
         for row in &rows {
             leads.push(Some(row.uuid(0)?));
             lanes.insert((Id::new(tenant, row.uuid(1)?), row.int(2)?));
+            let lane = Lane::from_number(row.count(2)? as u16).unwrap_or(Lane::PARKED);
+            let counts = moved.entry(row.uuid(1)?).or_default();
+            for (key, n) in crate::counts::redated(lane, rule, row.at(3)?, at.max(row.at_opt(4)?.unwrap_or(at))) {
+                *counts.entry(key).or_default() += n;
+            }
         }
         if leads.is_empty() {
             return Ok(0);
@@ -204,6 +221,9 @@ impl<B: Backend> LeadBook for SqlStore<B> {
              version = version + 1 WHERE tenant = $1 AND {any}"
         );
         tx.run(&sql, &[tenant.into(), at.into(), Value::Uuids(leads)]).await?;
+        for (campaign, counts) in &moved {
+            crate::counts::add(&mut *tx, tenant, *campaign, counts, at).await?;
+        }
         tx.commit().await?;
         for (campaign, lane) in lanes {
             self.inner.floors.lower(campaign, lane, at.ms());

@@ -8,6 +8,7 @@ use crate::keys::SqlStore;
 use crate::seal::{Field, TenantKeys};
 use crate::tables::{self, CALLS_DONE, LEAD_COLUMNS, LEAD_JOIN};
 use autocall_core::lead::Lead;
+use autocall_core::planning::counts::{CountKey, Counts};
 use autocall_core::ports::catalog::{AuditEntry, CatalogError, ErasedPerson, Erasure, Keep, Kept, Subject};
 use autocall_core::ports::{GuardKey, LeadCounts, Versioned};
 use autocall_core::{Phone, TenantId, Timestamp};
@@ -209,7 +210,7 @@ impl<B: Backend> SqlStore<B> {
         suppress_hashes(&mut *tx, tenant, &whom.numbers, at).await?;
         done.suppressed = whom.numbers.len() as u64;
         self.bump(&mut *tx, keys, tenant, &phones.iter().map(|&p| GuardKey::Number(p)).collect(), &[], at).await?;
-        remove_leads(&mut *tx, tenant, &leads).await?;
+        remove_leads(&mut *tx, tenant, &leads, at).await?;
         done.leads = leads.len() as u64;
         let token = Token { numbers: pack(&whom.numbers), externals: pack(&whom.externals), keeps: keeps.to_vec() };
         done.token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default());
@@ -250,18 +251,27 @@ pub(crate) async fn remove_leads(
     tx: &mut dyn Conn,
     tenant: TenantId,
     leads: &[Versioned<Lead>],
+    at: Timestamp,
 ) -> Result<(), SqlError> {
     let mut counts: BTreeMap<Uuid, LeadCounts> = BTreeMap::new();
+    let mut standing: BTreeMap<Uuid, BTreeMap<CountKey, i64>> = BTreeMap::new();
     for lead in leads {
         let sql = "DELETE FROM leads WHERE tenant = $1 AND id = $2";
         tx.run(sql, &[tenant.into(), lead.row.id.key().into()]).await?;
         counts.entry(lead.row.campaign.key()).or_default().add(&LeadCounts::of(&lead.row), 1);
+        let standing = standing.entry(lead.row.campaign.key()).or_default();
+        for (key, n) in Counts::of(&lead.row).iter() {
+            *standing.entry(key.clone()).or_default() -= n;
+        }
     }
     for (campaign, n) in counts {
         let sql = "UPDATE campaign_totals SET open = open - $3, calling = calling - $4, closed = closed - $5 \
                    WHERE tenant = $1 AND campaign = $2";
         let args = [tenant.into(), campaign.into(), n.open.into(), n.calling.into(), n.closed.into()];
         tx.run(sql, &args).await?;
+    }
+    for (campaign, changed) in standing {
+        crate::counts::add(tx, tenant, campaign, &changed, at).await?;
     }
     Ok(())
 }

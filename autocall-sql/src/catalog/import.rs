@@ -9,10 +9,11 @@ use crate::tables::{self, LEAD_NUMBERS, LEADS, QUEUE};
 use crate::turns::heavy;
 use autocall_core::import::{Reason, Rejection, redact};
 use autocall_core::lead::Lead;
+use autocall_core::planning::counts::{CountKey, Counts};
 use autocall_core::ports::LeadCounts;
 use autocall_core::ports::catalog::{Added, CatalogError, ImportStep, LeadBatch};
 use autocall_core::{CampaignId, Id, TenantId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<B: Backend> SqlStore<B> {
     pub(crate) async fn add_batch(&self, batch: &LeadBatch) -> Result<Vec<Added>, CatalogError> {
@@ -43,6 +44,7 @@ impl<B: Backend> SqlStore<B> {
         let mut added = Vec::with_capacity(batch.leads.len());
         let (mut people, mut others, mut queue) = (Vec::new(), Vec::new(), Vec::new());
         let mut counts = LeadCounts::default();
+        let mut standing: BTreeMap<CountKey, i64> = BTreeMap::new();
         for (lead, rows) in batch.leads.iter().zip(rows) {
             added.push(if there.contains(&lead.id.key()) {
                 Added::Again
@@ -53,6 +55,9 @@ impl<B: Backend> SqlStore<B> {
                 others.extend(rows.others);
                 queue.push(rows.queue);
                 counts.add(&LeadCounts::of(lead), 1);
+                for (key, n) in Counts::of(lead).iter() {
+                    *standing.entry(key.clone()).or_default() += n;
+                }
                 Added::New
             });
         }
@@ -70,6 +75,7 @@ impl<B: Backend> SqlStore<B> {
         let mut args: Vec<Value> = vec![tenant.into(), batch.campaign.key().into()];
         args.extend(of);
         tx.run(sql, &args).await?;
+        crate::counts::add(&mut *tx, tenant, batch.campaign.key(), &standing, batch.at).await?;
         tx.commit().await?;
         for lead in batch.leads.iter().filter(|l| l.is_open()) {
             self.inner.floors.lower(lead.campaign, tables::lane(lead), lead.due_at.ms());

@@ -36,7 +36,7 @@ impl<B: Backend> SqlStore<B> {
         );
         let rows = tx.rows(&sql, &[tenant.into(), before.into(), limit.into()]).await?;
         let leads = super::book::leads_from(keys, tenant, &rows)?;
-        super::erase::remove_leads(tx, tenant, &leads).await?;
+        super::erase::remove_leads(tx, tenant, &leads, before).await?;
         Ok(leads.len() as u64)
     }
 

@@ -66,9 +66,10 @@ pub fn lead(tenant: TenantId, n: u128) -> Lead {
         list: Some(Id::small(tenant, 7)),
         person: Arc::new(person),
         person_key: 10_000 + n as u64,
-        numbers: smallvec![Number { phone: phone(n as u64), dropped: false }],
+        numbers: smallvec![Number::new(phone(n as u64))],
         priority: Priority::Normal,
         order: n as i64,
+        filed: Default::default(),
         class: 3,
         state: autocall_core::lead::State::Open,
         due_at: NOW,
@@ -103,6 +104,8 @@ pub fn call(lead: &Lead, n: u128) -> Call {
         abandonment_allowed: true,
         for_agent: None,
         ring_ms_max: 25_000,
+        recording: Default::default(),
+        quotas: Default::default(),
         evidence: Some("{\"rules\":\"none\"}".into()),
     };
     Call::new(call_id(lead.id.tenant(), n), Arc::new(plan), NOW)

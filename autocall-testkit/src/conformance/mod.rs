@@ -54,6 +54,7 @@ macro_rules! store_laws {
             versions_guard_every_kind_of_row, a_commit_is_all_or_nothing, permits_come_only_with_a_commit,
             a_snapshot_holds_what_the_call_needs, a_settled_call_can_be_read_and_is_not_due,
             candidates_come_in_order_and_no_more_than_asked, candidates_bring_guards_and_lists,
+            a_lead_is_a_candidate_by_itself, lanes_share_and_the_parked_are_left_alone, quotas_and_numbers_shown_add_up,
             what_is_due_is_hidden_until_its_time, wakes_carry_no_version, tallies_commute,
             one_record_per_call, listing_advances_the_guard_and_names_the_live_call,
             a_listing_ends_only_the_calls_it_covers, a_campaign_view_counts, an_agents_view_finds_who_waits, tenants_never_meet,
@@ -81,7 +82,7 @@ macro_rules! store_laws {
 macro_rules! catalog_laws {
     ($make:expr) => {
         $crate::store_laws!(@ $make, catalog:
-            leads_are_added_once, leads_are_found_by_what_is_declared, pages_cover_everything_once,
+            counters_equal_a_recount, leads_are_added_once, leads_are_found_by_what_is_declared, pages_cover_everything_once,
             imports_resume_where_they_stopped, calls_and_details_are_listed, the_feed_has_no_gap_and_no_duplicate,
             suppressions_stop_candidates, suppressing_ends_the_call_that_lives, prefixes_move_the_epoch, reports_add_up, documents_and_audio_keep_their_versions,
             the_audit_log_only_grows, retention_sweeps_and_spares, a_person_can_be_exported_and_erased,

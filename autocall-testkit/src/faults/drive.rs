@@ -2,6 +2,7 @@
 
 use super::check::{self, Sight, Watch};
 use super::hub::{Hub, Shared, Trouble};
+use super::law::{self, Law};
 use super::scene::{Deed, START, Scene};
 use super::shaky::{ShakyCarrier, ShakyStore};
 use super::{Broken, Sabotage, deeds, ends};
@@ -13,7 +14,7 @@ use crate::world::{TENANT, ready};
 use autocall_core::agent::{AgentEvent, Status};
 use autocall_core::call::{Call, LegFacts, Stop};
 use autocall_core::campaign::Command;
-use autocall_core::engine::{Engine, EngineError, Parts, Standard, Task};
+use autocall_core::engine::{Engine, EngineError, Parts, Permission, Standard, Task};
 use autocall_core::memory::MemoryStore;
 use autocall_core::ports::*;
 use autocall_core::script::Script;
@@ -94,6 +95,8 @@ struct Node {
 pub(super) struct Drive {
     seed: u64,
     sabotage: Option<Sabotage>,
+    start: Timestamp,
+    law: Option<Law>,
     hub: Hub,
     clock: SimClock,
     scene: Scene,
@@ -109,9 +112,22 @@ pub(super) struct Drive {
 
 impl Drive {
     pub(super) fn new(seed: u64, sabotage: Option<Sabotage>) -> Drive {
-        let clock = SimClock::at(START);
+        Drive::with(seed, sabotage, None)
+    }
+
+    /// A world in which the rule packs decide.
+    pub(super) fn lawful(seed: u64) -> Drive {
+        Drive::with(seed, None, Some(Law::throw(seed)))
+    }
+
+    fn with(seed: u64, sabotage: Option<Sabotage>, mut law: Option<Law>) -> Drive {
+        let start = law.as_ref().map_or(START, |l| l.start);
+        let clock = SimClock::at(start);
         let mut dice = Dice::seeded(seed);
-        let scene = Scene::throw(&mut dice, START);
+        let mut scene = Scene::throw(&mut dice, start);
+        if let Some(law) = &mut law {
+            law.furnish(&mut scene);
+        }
         let trouble = Trouble::throw(&mut dice);
         let people = People::new(scene.profile.clone(), seed);
         let manners = Manners { calls_per_second: 5.0, ..Manners::default() };
@@ -135,6 +151,8 @@ impl Drive {
         let mut drive = Drive {
             seed,
             sabotage,
+            start,
+            law,
             hub,
             clock,
             scene,
@@ -149,7 +167,7 @@ impl Drive {
         };
         for (n, skew) in skews.into_iter().enumerate() {
             let engine = drive.engine(n, skew, 0);
-            drive.nodes.push(Node { engine, skew, down_until: Timestamp::EPOCH, poll_at: START, starts: 0 });
+            drive.nodes.push(Node { engine, skew, down_until: Timestamp::EPOCH, poll_at: start, starts: 0 });
         }
         drive.furnish();
         drive
@@ -159,19 +177,23 @@ impl Drive {
     fn engine(&self, node: usize, skew: Millis, starts: u64) -> Arc<Engine> {
         let clock = self.clock.skewed(skew);
         let telephony = ShakyCarrier { inner: self.carrier.clone(), hub: self.hub.clone(), clock: clock.clone() };
+        let permission: Arc<dyn Permission> = match &self.law {
+            Some(law) => law.permission(),
+            None => Arc::new(Standard),
+        };
         Arc::new(Engine::new(Parts {
             store: Arc::new(ShakyStore { inner: self.store.clone(), hub: self.hub.clone() }),
             telephony: Arc::new(telephony),
             notifier: Arc::new(Silent),
             rates: self.rates.clone(),
             clock: Arc::new(clock),
-            permission: Arc::new(Standard),
+            permission,
             ids: Ids::seeded((u128::from(self.seed) << 64) | u128::from(starts << 8) | node as u128),
         }))
     }
 
     fn furnish(&mut self) {
-        let mut changes = Changes::new(TENANT, START);
+        let mut changes = Changes::new(TENANT, self.start);
         for agent in &self.scene.agents {
             self.carrier.staff(agent.id, &agent.address, self.scene.temper.clone());
             changes.agents.push(Put { row: agent.clone(), expected: 0 });
@@ -193,8 +215,37 @@ impl Drive {
     }
 
     pub(super) fn run(mut self) -> Result<Stats, Broken> {
+        self.play()
+    }
+
+    /// Runs a lawful world and writes down what was placed.
+    pub(super) fn finish_lawful(mut self) -> Result<(Stats, Vec<serde_json::Value>), Broken> {
+        let stats = self.play()?;
+        let log = self.law.as_ref().map_or(Ok(Vec::new()), |law| law::log(&self, law));
+        let log = log.map_err(|what| self.broken(what, self.clock.now()))?;
+        Ok((stats, log))
+    }
+
+    pub(super) fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+    pub(super) fn scene(&self) -> &Scene {
+        &self.scene
+    }
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+    pub(super) fn placed(&self) -> Vec<crate::carrier::Placed> {
+        self.carrier.placed()
+    }
+    /// When a number was put on the list, as the listing was committed.
+    pub(super) fn listed_at(&self, phone: autocall_core::Phone) -> Option<Timestamp> {
+        self.hub.lock().listed.get(&phone).copied()
+    }
+
+    fn play(&mut self) -> Result<Stats, Broken> {
         let mut watch = Watch::default();
-        let mut look_at = START;
+        let mut look_at = self.start;
         for turn in 0.. {
             let now = self.clock.now();
             self.turn(now);

@@ -18,6 +18,7 @@ const QUEUE: Millis = Millis::from_ms(1_500);
 
 /// Looks at everything once.
 pub(super) fn at_the_end(sight: &Sight<'_>) -> Result<(), String> {
+    counters_right(sight)?;
     let placed = sight.carrier.placed();
     dialled_once(&placed)?;
     one_live_attempt(&placed, sight.now)?;
@@ -212,6 +213,20 @@ fn words_kept(sight: &Sight<'_>) -> Result<(), String> {
             if lead.state == (LeadState::Closed { why: Closed::Done }) {
                 return Err(format!("lead {} was to be called again at {promised}: {:?}", lead.id, lead.state));
             }
+        }
+    }
+    Ok(())
+}
+
+/// The counters that commits moved equal a full recount of the leads.
+fn counters_right(sight: &Sight<'_>) -> Result<(), String> {
+    use autocall_core::planning::funnel::Funnel;
+    for (campaign, _) in &sight.scene.campaigns {
+        let leads = sight.store.leads(campaign.id);
+        let kept = sight.store.funnel(campaign.id).unwrap_or_default();
+        let counted = Funnel::recount(&leads, sight.now);
+        if kept.counts() != counted.counts() {
+            return Err(format!("counters say {:?}, the leads {:?}", kept.counts(), counted.counts()));
         }
     }
     Ok(())

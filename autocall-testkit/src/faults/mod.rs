@@ -12,11 +12,13 @@ mod deeds;
 mod drive;
 mod ends;
 mod hub;
+mod law;
 mod sabotage;
 mod scene;
 mod shaky;
 
 pub use drive::Stats;
+pub use law::{judge, run_lawful};
 pub use sabotage::Sabotage;
 
 /// What was broken, at which seed.

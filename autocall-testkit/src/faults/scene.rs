@@ -227,7 +227,7 @@ fn windows(dice: &mut Dice) -> Vec<DayWindow> {
 }
 
 fn lead(campaign: CampaignId, list: u128, n: u64, number: u64, dice: &mut Dice) -> Lead {
-    let phone = |n: u64| Number { phone: Phone::from_digits(14_155_550_000 + n).expect("valid"), dropped: false };
+    let phone = |n: u64| Number::new(Phone::from_digits(14_155_550_000 + n).expect("valid"));
     let mut numbers = vec![phone(number)];
     if dice.chance(0.3) {
         numbers.push(phone(100 + number));
@@ -241,6 +241,7 @@ fn lead(campaign: CampaignId, list: u128, n: u64, number: u64, dice: &mut Dice) 
         numbers: numbers.into_iter().collect(),
         priority: Priority::Normal,
         order: n as i64,
+        filed: Default::default(),
         class: 0,
         state: State::Open,
         due_at: Timestamp::EPOCH,

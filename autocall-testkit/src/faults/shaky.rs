@@ -230,6 +230,17 @@ impl Store for ShakyStore {
         }
         Ok(committed)
     }
+    async fn candidate(&self, lead: autocall_core::LeadId, now: Timestamp) -> Result<Candidate, StoreError> {
+        self.before().await?;
+        let mut read = self.inner.candidate(lead, now).await;
+        if self.sabotaged(Sabotage::ListUnread)
+            && let Ok(candidate) = &mut read
+        {
+            unlist(candidate);
+        }
+        self.hub.point().await;
+        read
+    }
     async fn candidates(&self, campaign: CampaignId, now: Timestamp, limit: u32) -> Result<Vec<Candidate>, StoreError> {
         self.before().await?;
         let mut read = self.inner.candidates(campaign, now, limit).await;

@@ -126,7 +126,7 @@ impl World {
         s.seller.name = "Example Ltd".into();
         s.seller.phone = Phone::from_digits(12_025_550_100);
         s.caller_ids = [12_025_550_101, 12_025_550_102].into_iter().filter_map(Phone::from_digits).collect();
-        s.abandonment = Some(Audio::say("Example Ltd called. Press 9 and we will not call again."));
+        s.abandonment = Some(Audio::say("Example Ltd called, 202 555 0100. Press 9 and we will not call again."));
         s.transfer.pools = vec![World::pool()];
         s.caps.calls_per_second_max = 10.0;
         s

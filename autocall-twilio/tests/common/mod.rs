@@ -100,7 +100,7 @@ pub fn settings(options: &Options) -> Settings {
     s.seller.name = "Acme".into();
     s.seller.phone = Phone::from_e164("+14155550100");
     s.caller_ids = vec![Phone::from_e164("+14155550101").expect("a number")];
-    s.abandonment = Some(Audio::say("Acme called. Press 9 to opt out."));
+    s.abandonment = Some(Audio::say("Acme called, 415 555 0100. Press 9 to opt out."));
     s.hold = Audio::Silence;
     s.transfer.pools = vec![POOL];
     s.transfer.mode = options.mode;
@@ -119,12 +119,10 @@ pub fn lead(n: u64) -> Lead {
         list: None,
         person: Arc::new(LeadPerson { first_name: Private::from("Ann & Bob <x>"), ..LeadPerson::default() }),
         person_key: n,
-        numbers: smallvec::smallvec![Number {
-            phone: Phone::from_e164(&lead_number(n)).expect("a number"),
-            dropped: false
-        }],
+        numbers: smallvec::smallvec![Number::new(Phone::from_e164(&lead_number(n)).expect("a number"))],
         priority: Priority::Normal,
         order: n as i64,
+        filed: Default::default(),
         class: 0,
         state: autocall_core::lead::State::Open,
         due_at: Timestamp::EPOCH,

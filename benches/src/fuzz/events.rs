@@ -257,6 +257,8 @@ fn setting(tape: &mut Tape<'_>) -> (Settings, CallPlan) {
         abandonment_allowed: b & 4 == 0,
         for_agent: (b & 16 == 16).then(|| agent(2)),
         ring_ms_max: 25_000,
+        recording: Default::default(),
+        quotas: Default::default(),
         evidence: None,
     };
     settings.transfer.mode = plan.mode;

@@ -9,6 +9,7 @@ use crate::id::{AgentId, CallId, CampaignId, LeadId, ListId, PoolId, TenantId};
 use crate::lead::Lead;
 use crate::outcome::Outcome;
 use crate::phone::Phone;
+use crate::planning::funnel::Funnel;
 use crate::ports::{Disposed, LeadCounts, Put, Versioned};
 use crate::priority::Priority;
 use crate::private::Private;
@@ -45,6 +46,25 @@ pub trait CampaignBook: Send + Sync {
 
     /// One campaign with its counts.
     async fn campaign_item(&self, id: CampaignId) -> Result<CampaignItem, CatalogError>;
+
+    /// The campaign's leads by what they wait for, from counters that each commit moves: the cost
+    /// does not grow with the list.
+    async fn funnel(&self, id: CampaignId) -> Result<Funnel, CatalogError>;
+
+    /// Counts the campaign's leads one by one, which takes long, and puts the counters right where
+    /// they differ. They never should: see [`Recount::wrong`].
+    async fn recount(&self, id: CampaignId, at: Timestamp) -> Result<Recount, CatalogError>;
+}
+
+/// A full recount beside the counters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recount {
+    /// What the counters said.
+    pub kept: Funnel,
+    /// What the leads say.
+    pub counted: Funnel,
+    /// Counters that differed (of leads by what they wait for, and by lane) and are right now.
+    pub wrong: u32,
 }
 
 /// Where a lead stands, for filters.

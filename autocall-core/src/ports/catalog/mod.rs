@@ -16,7 +16,7 @@ mod work;
 
 pub use book::{
     Added, CallBook, CallDetail, CallFilter, CallItem, CampaignBook, CampaignItem, FeedEvent, FeedItem, LeadBatch,
-    LeadBook, LeadFilter, LeadPhase, Recording, Roster, StoredPool,
+    LeadBook, LeadFilter, LeadPhase, Recording, Recount, Roster, StoredPool,
 };
 pub use directory::{Directory, Entry, EntryKind, TenantName};
 pub use keep::{
