@@ -92,8 +92,15 @@ impl<B: Backend> SqlStore<B> {
             };
             done.added += u32::from(new);
         }
-        // Guards first, as commits do it.
-        done.live = self.bump(&mut *tx, &keys, tenant, &guards, &listings, at).await?;
+        // Guards first, as commits do it. Once the epoch is ours no dial that read an older one can be
+        // committed, so the calls that live now are all that a prefix must end.
+        let mut marks = listings.clone();
+        if guards.contains(&GuardKey::Epoch) {
+            self.bump(&mut *tx, &keys, tenant, &BTreeSet::from([GuardKey::Epoch]), &[], at).await?;
+            marks.extend(live_under(&mut *tx, &keys, tenant, entries).await?);
+            guards.extend(marks.iter().map(|m| GuardKey::Number(m.phone)));
+        }
+        done.live = self.bump(&mut *tx, &keys, tenant, &guards, &marks, at).await?;
         for listing in &listings {
             let campaign = listing.campaign.map_or(Uuid::nil(), |c| c.key());
             let until = listing.until.unwrap_or(Timestamp::NEVER);
@@ -104,6 +111,36 @@ impl<B: Backend> SqlStore<B> {
         tx.commit().await?;
         Ok(done)
     }
+}
+
+/// The numbers of calls that live now and begin with a prefix that is being listed, as if each were
+/// listed by itself.
+async fn live_under(
+    tx: &mut dyn Conn,
+    keys: &TenantKeys,
+    tenant: TenantId,
+    entries: &[Suppression],
+) -> Result<Vec<Listing>, SqlError> {
+    let sql = "SELECT id, version, sealed, body FROM calls_live WHERE tenant = $1 ORDER BY id";
+    let mut found = Vec::new();
+    for row in tx.rows(sql, &[tenant.into()]).await? {
+        let (call, _) = tables::call_from(keys, &row, 0)?;
+        let digits = call.plan.to.digits().to_string();
+        for e in entries {
+            if let SuppressTarget::Prefix(prefix) = &e.target
+                && digits.starts_with(&**prefix)
+            {
+                found.push(Listing {
+                    phone: call.plan.to,
+                    campaign: e.campaign,
+                    reason: e.reason.clone(),
+                    source: e.source.clone(),
+                    until: e.until,
+                });
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Puts a prefix on the list. Whether it is new.

@@ -587,6 +587,34 @@ pub async fn no_catalog_method_crosses_tenants<S: Store + Catalog>(store: &S) {
     assert!(LeadBook::lead(store, lead_id(a, 0)).await.is_ok());
 }
 
+/// Listing a prefix ends the calls to its numbers that live, as listing each number would.
+pub async fn a_prefix_ends_live_calls<S: Store + Catalog>(store: &S) {
+    let t = TenantId(64);
+    let leads = seed(store, t, 2).await;
+    let mut calls = Vec::new();
+    for (n, row) in leads.iter().enumerate() {
+        let (call, mut c) = dial(row, 1, n as u128 + 1);
+        let key = GuardKey::Number(row.numbers[0].phone);
+        let number = autocall_core::ports::NumberGuard { live: Some(call.id), ..Default::default() };
+        let value = autocall_core::ports::GuardValue::Number(number);
+        c.guards.push(new(autocall_core::ports::Guard { value, ..autocall_core::ports::Guard::fresh(t, key) }));
+        commit(store, &c).await;
+        calls.push(call.id);
+    }
+    let entry = Suppression {
+        target: SuppressTarget::Prefix(leads[1].numbers[0].phone.digits().to_string().into()),
+        campaign: None,
+        reason: "test".into(),
+        source: "test".into(),
+        until: None,
+    };
+    let done = store.suppress(t, &[entry], NOW).await.expect("listed");
+    assert_eq!((done.added, done.live), (1, vec![calls[1]]));
+    let snapshot = store.call(calls[1]).await.expect("there");
+    let marked = |g: &autocall_core::ports::Guard| matches!(&g.value, autocall_core::ports::GuardValue::Number(n) if n.stop == Some(calls[1]));
+    assert!(snapshot.guards.iter().any(marked), "whoever looks next ends it");
+}
+
 /// The counters of leads that commits, imports, re-dating and erasure move equal a full recount,
 /// and a recount finds nothing wrong.
 pub async fn counters_equal_a_recount<S: Store + Catalog>(store: &S) {

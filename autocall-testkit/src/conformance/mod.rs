@@ -82,7 +82,7 @@ macro_rules! store_laws {
 macro_rules! catalog_laws {
     ($make:expr) => {
         $crate::store_laws!(@ $make, catalog:
-            counters_equal_a_recount, leads_are_added_once, leads_are_found_by_what_is_declared, pages_cover_everything_once,
+            counters_equal_a_recount, a_prefix_ends_live_calls, leads_are_added_once, leads_are_found_by_what_is_declared, pages_cover_everything_once,
             imports_resume_where_they_stopped, calls_and_details_are_listed, the_feed_has_no_gap_and_no_duplicate,
             suppressions_stop_candidates, suppressing_ends_the_call_that_lives, prefixes_move_the_epoch, reports_add_up, documents_and_audio_keep_their_versions,
             the_audit_log_only_grows, retention_sweeps_and_spares, a_person_can_be_exported_and_erased,
