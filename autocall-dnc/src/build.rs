@@ -44,6 +44,16 @@ impl Builder {
         }
     }
 
+    /// How many numbers it holds; those outside North America count as often as they were added.
+    pub fn len(&self) -> u64 {
+        let bits = |page: &Page| page.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>();
+        self.pages.iter().map(|page| bits(page)).sum::<u64>() + self.others.added()
+    }
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Writes the file and puts it in the place of the old one, which stays in force until then.
     pub fn write(self, path: &Path, about: About) -> io::Result<()> {
         let mut writer = Writer::create(path)?;

@@ -101,17 +101,17 @@ impl Changes<'_> {
 
 /// Reads changes from CSV: an action (`A`, `add`, `+`, or `D`, `del`, `delete`, `-`), a number.
 pub fn read_delta(from: impl Read, calling_code: u16) -> Result<(Delta, Sum), ImportError> {
-    let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(from);
+    let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).quoting(false).from_reader(from);
     let mut record = csv::ByteRecord::new();
     let (mut delta, mut sum) = (Delta::default(), Sum::default());
     loop {
         let line = csv.position().line();
         match csv.read_byte_record(&mut record) {
             Ok(true) => {}
-            Ok(false) => return Ok((delta, sum)),
+            Ok(false) => return sum.trusted().map(|sum| (delta, sum)),
             Err(_) => return Err(ImportError::Csv { line }),
         }
-        let action = record.get(0).map(|a| a.trim_ascii().to_ascii_lowercase());
+        let action = record.get(0).map(|a| crate::import::unquoted(a).to_ascii_lowercase());
         let listed = match action.as_deref() {
             Some(b"a" | b"add" | b"+") => Some(true),
             Some(b"d" | b"del" | b"delete" | b"-") => Some(false),

@@ -73,9 +73,24 @@ impl Sum {
     }
 }
 
+/// Of a hundred lines that a list may hold without a number (a title, a sum): more is no list.
+const REJECTED_SHARE: u64 = 1;
+
+impl Sum {
+    /// Refuses what is no list of numbers: nothing in it, or more than a line in a hundred (and more
+    /// than three) that cannot be read. An empty registry would allow everybody to be called.
+    pub(crate) fn trusted(self) -> Result<Sum, ImportError> {
+        let lines = self.accepted + self.rejected;
+        if self.accepted == 0 || self.rejected > 3.max(lines * REJECTED_SHARE / 100) {
+            return Err(ImportError::NotNumbers { rejected: self.rejected, accepted: self.accepted });
+        }
+        Ok(self)
+    }
+}
+
 /// Reads a list into a builder. Numbers without a plus sign are national numbers of
-/// `calling_code`. Refuses a file in which most lines are no numbers: an empty registry would
-/// allow everybody to be called.
+/// `calling_code`. Refuses a file that is empty or in which more than a line in a hundred is no
+/// number.
 pub fn import(
     from: impl Read,
     layout: &Layout,
@@ -88,10 +103,7 @@ pub fn import(
         Layout::Csv(columns) => import_csv(from, columns, calling_code, into, &mut progress)?,
     };
     progress(sum.progress(sum.accepted + sum.rejected));
-    if sum.rejected > sum.accepted {
-        return Err(ImportError::NotNumbers { rejected: sum.rejected, accepted: sum.accepted });
-    }
-    Ok(sum)
+    sum.trusted()
 }
 
 fn import_text(
@@ -139,7 +151,7 @@ fn import_csv(
     progress: &mut impl FnMut(Progress),
 ) -> Result<Sum, ImportError> {
     let named = columns.iter().any(|c| matches!(c, Column::Named(_)));
-    let mut csv = csv::ReaderBuilder::new().has_headers(named).flexible(true).from_reader(from);
+    let mut csv = csv::ReaderBuilder::new().has_headers(named).flexible(true).quoting(false).from_reader(from);
     let places = match named {
         true => find_columns(csv.byte_headers().map_err(|_| ImportError::Csv { line: 1 })?, columns)?,
         false => find_columns(&csv::ByteRecord::new(), columns)?,
@@ -150,7 +162,9 @@ fn import_csv(
     while csv.read_byte_record(&mut record).map_err(|_| ImportError::Csv { line: lines + 1 })? {
         lines += 1;
         joined.clear();
-        places.iter().filter_map(|place| record.get(*place)).for_each(|cell| joined.extend(cell));
+        // Quotes are only ornament here: a stray one must not swallow the lines that follow.
+        let cells = places.iter().filter_map(|place| record.get(*place));
+        cells.for_each(|cell| joined.extend(cell.iter().filter(|b| **b != b'"')));
         accept(number(&joined, calling_code), lines, into, &mut sum);
         if lines % REPORT_EVERY == 0 {
             progress(sum.progress(lines));
@@ -164,15 +178,20 @@ fn find_columns(head: &csv::ByteRecord, columns: &[Column]) -> Result<Vec<usize>
         Column::At(place) => Ok(*place),
         Column::Named(name) => head
             .iter()
-            .position(|cell| cell.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
+            .position(|cell| unquoted(cell).eq_ignore_ascii_case(name.as_bytes()))
             .ok_or_else(|| ImportError::NoColumn(name.clone())),
     };
     columns.iter().map(find).collect()
 }
 
+pub(crate) fn unquoted(cell: &[u8]) -> &[u8] {
+    let cell = cell.trim_ascii();
+    cell.strip_prefix(b"\"").and_then(|c| c.strip_suffix(b"\"")).unwrap_or(cell)
+}
+
 /// A number from digits with the usual marks between them.
 pub(crate) fn number(text: &[u8], calling_code: u16) -> Option<Phone> {
-    let text = text.trim_ascii();
+    let text = unquoted(text);
     let (plus, text) = match text {
         [b'+', rest @ ..] => (true, rest),
         _ => (false, text),
@@ -188,7 +207,7 @@ pub(crate) fn number(text: &[u8], calling_code: u16) -> Option<Phone> {
                 digits = digits * 10 + u64::from(byte - b'0');
                 count += 1;
             }
-            b' ' | b'-' | b'.' | b'(' | b')' | b'/' => {}
+            b' ' | b'-' | b'.' | b'(' | b')' | b'/' | b'"' => {}
             _ => return None,
         }
     }

@@ -72,6 +72,14 @@ impl Others {
         }
     }
     /// The bytes of the file's part, and how many numbers are in it.
+    /// How many numbers there are; one that was added twice may count twice.
+    pub(crate) fn added(&self) -> u64 {
+        let of = |container: &Container| match container {
+            Container::List(list) => list.len() as u64,
+            Container::Bitmap(bits) => bits.iter().map(|b| u64::from(b.count_ones())).sum(),
+        };
+        self.0.values().map(of).sum()
+    }
     pub(crate) fn encode(self) -> (Vec<u8>, u64) {
         let mut index = Vec::new();
         let mut data = Vec::new();

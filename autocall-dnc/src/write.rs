@@ -23,12 +23,23 @@ pub(crate) struct Writer {
     done: bool,
 }
 
+/// A new file beside `path`, which no other writer has: two builds at once never share one.
+fn fresh(path: &Path) -> io::Result<(File, PathBuf)> {
+    for n in 0..1_000u32 {
+        let mut part = path.as_os_str().to_owned();
+        part.push(format!(".{}-{n}.part", std::process::id()));
+        match File::options().write(true).read(true).create_new(true).open(&part) {
+            Ok(file) => return Ok((file, PathBuf::from(part))),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("a thousand unfinished files lie beside this one; remove them"))
+}
+
 impl Writer {
     pub(crate) fn create(path: &Path) -> io::Result<Writer> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let mut file = File::create(&part)?;
+        let (mut file, part) = fresh(path)?;
         // The header stays empty until everything else is on the disk.
         file.write_all(&[0; HEADER_BYTES])?;
         Ok(Writer {

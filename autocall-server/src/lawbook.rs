@@ -28,13 +28,15 @@ pub struct LawBook {
     registries: Vec<Shelf>,
 }
 
+type Written = (SystemTime, u64);
+
 /// One registry's place.
 struct Shelf {
     served: Arc<Served>,
     /// The shortest age that any rule allows its copy.
     age_max: Millis,
     /// When the file was last written, as far as it was looked at.
-    seen: Mutex<Option<SystemTime>>,
+    seen: Mutex<Option<Written>>,
     problem: Mutex<Option<String>>,
 }
 
@@ -167,16 +169,17 @@ impl LawBook {
 impl Shelf {
     fn look(&self) -> bool {
         let written = written(self.served.path());
-        {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if written.is_none() || *seen == written {
-                return false;
-            }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.is_none() || *seen == written {
+            return false;
+        }
+        let opened = self.served.reload();
+        // A file that could not be read is tried again; one that was judged is not.
+        if !matches!(opened, Err(autocall_dnc::OpenError::Io(_))) {
             *seen = written;
         }
-        let opened = self.served.reload().map_err(|e| e.to_string());
         let fresh = opened.is_ok();
-        self.note(opened, true);
+        self.note(opened.map_err(|e| e.to_string()), true);
         fresh
     }
 
@@ -211,8 +214,10 @@ impl Shelf {
     }
 }
 
-fn written(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|m| m.modified()).ok()
+/// What tells one file from another: when it was written, and its length.
+fn written(path: &Path) -> Option<Written> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.modified().ok()?, meta.len()))
 }
 
 /// The registries that rules ask, each with the age that they allow its copy.

@@ -17,9 +17,6 @@ use uuid::Uuid;
 /// Rows that one statement writes.
 const CHUNK: usize = 16;
 
-/// Lanes that one look goes through, the first ones first: a list of one country has a dozen.
-const LANES_MAX: usize = 48;
-
 fn kind(key: &CountKey) -> i64 {
     match key {
         CountKey::Bucket(_) => 1,
@@ -85,7 +82,6 @@ pub(crate) async fn lanes(tx: &mut dyn Conn, id: CampaignId) -> Result<Vec<(Lane
         }
     }
     found.sort_unstable();
-    found.truncate(LANES_MAX);
     Ok(found)
 }
 

@@ -12,7 +12,7 @@ use autocall_core::call::{Call, Load, Stage};
 use autocall_core::campaign::Campaign;
 use autocall_core::lead::Lead;
 use autocall_core::pacing::{DayKey, Ledger};
-use autocall_core::planning::lane::{Found, choose};
+use autocall_core::planning::lane::{Found, Lane, choose};
 use autocall_core::ports::{
     AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Changes, Committed, Due, Guard, GuardKey, LeadCounts,
     Lists, PoolView, Snapshot, Store, StoreError, Versioned,
@@ -28,6 +28,8 @@ use uuid::Uuid;
 const FREE_MAX: i64 = 8;
 /// Most calls of one campaign before their conversations that a view holds.
 const PENDING_MAX: i64 = 20_000;
+/// Lanes that one statement looks through.
+const LANES_TOGETHER: usize = 48;
 /// Most agents of one pool that a view holds.
 const AGENTS_MAX: i64 = 10_000;
 
@@ -358,22 +360,23 @@ impl<B: Backend> SqlStore<B> {
 
     async fn next_due(&self, tx: &mut dyn Conn, id: CampaignId) -> Result<Option<Timestamp>, SqlError> {
         let lanes: Vec<i64> = counts::lanes(tx, id).await?.iter().map(|(lane, _)| i64::from(lane.number())).collect();
-        if lanes.is_empty() {
-            return Ok(None);
+        let mut next: Option<Timestamp> = None;
+        for lanes in lanes.chunks(LANES_TOGETHER) {
+            let floors = self.inner.floors.begin(id, lanes);
+            let lane = |(k, lane): (usize, &i64)| {
+                format!(
+                    "SELECT (SELECT due_at FROM call_queue WHERE tenant = $1 AND campaign = $2 AND state = 'open' \
+                     AND lane = {lane} AND due_at >= ${} ORDER BY due_at LIMIT 1) AS due_at",
+                    3 + k
+                )
+            };
+            let pieces: Vec<String> = lanes.iter().enumerate().map(lane).collect();
+            let sql = format!("SELECT MIN(d.due_at) FROM ({}) d", pieces.join(" UNION ALL "));
+            let mut args: Vec<Value> = vec![id.tenant().into(), id.key().into()];
+            args.extend(floors.into_iter().map(Value::from));
+            let first = tx.row(&sql, &args).await?.map_or(Ok(None), |r| r.at_opt(0))?;
+            next = [next, first].into_iter().flatten().min();
         }
-        let floors = self.inner.floors.begin(id, &lanes);
-        let lane = |(k, lane): (usize, &i64)| {
-            format!(
-                "SELECT (SELECT due_at FROM call_queue WHERE tenant = $1 AND campaign = $2 AND state = 'open' \
-                 AND lane = {lane} AND due_at >= ${} ORDER BY due_at LIMIT 1) AS due_at",
-                3 + k
-            )
-        };
-        let pieces: Vec<String> = lanes.iter().enumerate().map(lane).collect();
-        let sql = format!("SELECT MIN(d.due_at) FROM ({}) d", pieces.join(" UNION ALL "));
-        let mut args: Vec<Value> = vec![id.tenant().into(), id.key().into()];
-        args.extend(floors.into_iter().map(Value::from));
-        let next = tx.row(&sql, &args).await?.map_or(Ok(None), |r| r.at_opt(0))?;
         Ok(next.filter(|&at| at != Timestamp::NEVER))
     }
 
@@ -450,9 +453,31 @@ impl<B: Backend> SqlStore<B> {
         if open.is_empty() {
             return Ok(Vec::new());
         }
-        let lanes: Vec<i64> = open.iter().map(|(lane, _)| i64::from(lane.number())).collect();
-        let floors = self.inner.floors.begin(id, &lanes);
-        let lane = |(k, lane): (usize, &i64)| {
+        let mut found: Vec<Found<Uuid>> = Vec::with_capacity(open.len());
+        // The first lanes go first; the rest are looked at only where these do not have enough.
+        for lanes in open.chunks(LANES_TOGETHER) {
+            found.extend(self.lanes_due(tx, campaign, lanes, now, limit).await?);
+            if found.iter().map(|lane| lane.due.len()).sum::<usize>() >= limit as usize {
+                break;
+            }
+        }
+        let chosen: Vec<Uuid> = choose(found, &campaign.settings, now, limit as usize);
+        self.leads_by_key(tx, keys, tenant, chosen, now).await
+    }
+
+    /// The first due leads of some lanes, by one statement with one probe of the index for each.
+    async fn lanes_due(
+        &self,
+        tx: &mut dyn Conn,
+        campaign: &Campaign,
+        lanes: &[(Lane, i64)],
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Found<Uuid>>, SqlError> {
+        let (id, tenant) = (campaign.id, campaign.id.tenant());
+        let numbers: Vec<i64> = lanes.iter().map(|(lane, _)| i64::from(lane.number())).collect();
+        let floors = self.inner.floors.begin(id, &numbers);
+        let piece = |(k, lane): (usize, &i64)| {
             format!(
                 "SELECT * FROM (SELECT lead, lane, due_at, ord FROM call_queue WHERE tenant = $1 AND campaign = $2 \
                  AND state = 'open' AND lane = {lane} AND due_at <= $3 AND due_at >= ${} \
@@ -460,25 +485,26 @@ impl<B: Backend> SqlStore<B> {
                 5 + k
             )
         };
-        let pieces: Vec<String> = lanes.iter().enumerate().map(lane).collect();
+        let pieces: Vec<String> = numbers.iter().enumerate().map(piece).collect();
         let mut args: Vec<Value> = vec![tenant.into(), id.key().into(), now.into(), limit.into()];
         args.extend(floors.into_iter().map(Value::from));
         let mut due: BTreeMap<i64, Vec<(i64, i64, Uuid)>> = BTreeMap::new();
         for row in tx.rows(&pieces.join(" UNION ALL "), &args).await? {
             due.entry(row.int(1)?).or_default().push((row.int(2)?, row.int(3)?, row.uuid(0)?));
         }
-        let mut found = Vec::with_capacity(open.len());
-        let mut smallest = Vec::with_capacity(open.len());
-        for (lane, open) in open {
+        let mut found = Vec::with_capacity(lanes.len());
+        let mut smallest = Vec::with_capacity(lanes.len());
+        let mut short = true;
+        for &(lane, open) in lanes {
             let mut keys = due.remove(&i64::from(lane.number())).unwrap_or_default();
             // The union of ordered pieces has no order of its own.
             keys.sort_unstable();
             smallest.push(keys.first().map(|(due_at, _, _)| *due_at));
+            short &= keys.len() < limit as usize;
             found.push(Found { lane, open, due: keys.into_iter().map(|(_, _, lead)| lead).collect() });
         }
-        let chosen: Vec<Uuid> = choose(found, &campaign.settings, now, limit as usize);
-        self.inner.floors.found(id, &lanes, &smallest, chosen.len() < limit as usize);
-        self.leads_by_key(tx, keys, tenant, chosen, now).await
+        self.inner.floors.found(id, &numbers, &smallest, short);
+        Ok(found)
     }
 
     /// Leads by key, in that order; those that are not open and due any more are left out.

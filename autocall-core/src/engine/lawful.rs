@@ -94,8 +94,12 @@ impl Lawful {
         let lead = &candidate.lead.row;
         let phone = lead.numbers[index].phone;
         let (number, person) = guards(candidate, phone, now)?;
-        // Fail closed: rules that are not there allow nothing.
-        let rules = self.rules.get(&*campaign.settings.rules).ok_or_else(|| deny("rules_unknown", Timestamp::NEVER))?;
+        // Fail closed: rules that are not there allow nothing. It is this node that lacks them, so the
+        // lead waits only a moment: another node may have them, or this one after a restart.
+        let rules = self
+            .rules
+            .get(&*campaign.settings.rules)
+            .ok_or_else(|| deny("rules_unknown", now + Millis::from_mins(1)))?;
         let place = place(&lead.person, phone);
         let hours = Hours::from(&campaign.settings.schedule);
         // Hours that a person asked for and that cannot be read close every hour: fail closed.

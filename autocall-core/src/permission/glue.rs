@@ -24,12 +24,11 @@ impl From<Outcome> for Happened {
             Outcome::Machine => Happened::Machine,
             Outcome::Fax => Happened::Fax,
             Outcome::Busy => Happened::Busy,
-            Outcome::NoAnswer => Happened::NoAnswer,
-            Outcome::InvalidNumber
-            | Outcome::Unreachable
-            | Outcome::RefusedByCarrier
-            | Outcome::Blocked
-            | Outcome::Canceled => Happened::NotConnected,
+            // A call that we took back may have rung for a while: the strict reading.
+            Outcome::NoAnswer | Outcome::Canceled => Happened::NoAnswer,
+            Outcome::InvalidNumber | Outcome::Unreachable | Outcome::RefusedByCarrier | Outcome::Blocked => {
+                Happened::NotConnected
+            }
             // Treated as placed, and as whatever is strictest.
             Outcome::Lost => Happened::Pending,
         }
@@ -103,11 +102,7 @@ mod tests {
         for outcome in Outcome::ALL {
             let never_rang = matches!(
                 outcome,
-                Outcome::InvalidNumber
-                    | Outcome::Unreachable
-                    | Outcome::RefusedByCarrier
-                    | Outcome::Blocked
-                    | Outcome::Canceled
+                Outcome::InvalidNumber | Outcome::Unreachable | Outcome::RefusedByCarrier | Outcome::Blocked
             );
             assert_eq!(Happened::from(outcome) == Happened::NotConnected, never_rang, "{outcome:?}");
         }

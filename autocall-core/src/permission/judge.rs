@@ -258,7 +258,10 @@ impl<'j, 'a> Judge<'j, 'a> {
         copy: &'j RuleId,
     ) -> Option<(Timestamp, &'j RuleId)> {
         match self.subject.lists.registries.iter().find(|r| r.name == name) {
-            Some(verdict) if self.now.since(verdict.as_of) <= age_max => {
+            // A copy of tomorrow is a mistake, not a young one; a day is left for clocks and dates.
+            Some(verdict)
+                if self.now.since(verdict.as_of) <= age_max && verdict.as_of <= self.now + Millis::from_days(1) =>
+            {
                 verdict.listed.then_some((Timestamp::NEVER, &rule.id))
             }
             _ => Some((Timestamp::NEVER, copy)),

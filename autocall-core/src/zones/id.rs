@@ -28,9 +28,12 @@ static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
 });
 
 impl ZoneId {
-    /// The zone with this IANA name, if the bundled database has it. Case matters, as in IANA.
+    /// The zone with this IANA name, if the bundled database has it; in any letter case, because
+    /// rows of lists come from spreadsheets.
     pub fn named(name: &str) -> Option<ZoneId> {
-        KNOWN.binary_search_by(|known| known.name.cmp(name)).ok().map(|i| ZoneId(i as u16))
+        let found = KNOWN.binary_search_by(|known| known.name.cmp(name)).ok();
+        let found = found.or_else(|| KNOWN.iter().position(|known| known.name.eq_ignore_ascii_case(name)));
+        found.map(|i| ZoneId(i as u16))
     }
     /// The IANA name.
     pub fn name(self) -> &'static str {

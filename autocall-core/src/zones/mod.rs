@@ -109,13 +109,24 @@ pub fn locate(clues: &Clues<'_>) -> Place {
             place.zones.extend(address.zones.as_slice().iter().copied());
         }
     }
-    if let Some(zone) = clues.zone.and_then(ZoneId::named) {
-        if clues.trust_zone {
+    match given(clues.zone).map(ZoneId::named) {
+        Some(Some(zone)) if clues.trust_zone => {
             place.zones = ZoneSet::one(zone);
             place.from.zone = true;
-        } else {
-            place.zones.insert(zone);
         }
+        Some(Some(zone)) => place.zones.insert(zone),
+        // A zone that nobody knows: anywhere in the countries that are plausible.
+        Some(None) => {
+            for country in place.countries.clone() {
+                let all = match country {
+                    Country::US => nanp::all_us(),
+                    Country::CA => nanp::all_ca(),
+                    other => world::country(other).or_else(|| nanp::country(other)).unwrap_or_default(),
+                };
+                place.zones.extend(all.as_slice().iter().copied());
+            }
+        }
+        None => {}
     }
     place
 }
@@ -135,39 +146,90 @@ fn by_number(phone: Phone, place: &mut Place) {
     }
 }
 
+/// What the row says besides the number. What is given and cannot be read never counts as absent:
+/// then every zone of the country is plausible.
 fn by_address(clues: &Clues<'_>, number: &Place) -> Said {
-    let mut said = Said::default();
     let territory = clues.country.and_then(|c| nanp::us_territory(c.code()));
-    let country = clues.country.map(|c| if territory.is_some() { Country::US } else { c });
-    // Without a country in the address the number's decides how a state is read.
-    let country = country.or_else(|| number.countries.first().copied());
-    match country {
-        Some(Country::US) => {
-            let state = clues.state.and_then(State::from_code).or(territory);
-            let zip = clues.postal.and_then(zip::zip);
-            said.states = state.into_iter().chain(zip.iter().flat_map(|(states, _)| states.iter().copied())).collect();
-            for state in said.states.iter() {
-                said.zones.extend(nanp::state(state).as_slice().iter().copied());
-            }
-            if let Some((states, Some(sure))) = zip
-                && state.is_none_or(|s| states.contains(&s))
-            {
-                said.zones = sure;
-            }
-            said.country = (clues.country.is_some() || !said.states.is_empty()).then_some(Country::US);
+    match clues.country.map(|c| if territory.is_some() { Country::US } else { c }) {
+        Some(Country::US) => american(clues, number, territory),
+        Some(Country::CA) => canadian(clues, number),
+        Some(other) => {
+            let zones = world::country(other).or_else(|| nanp::country(other)).unwrap_or_default();
+            Said { zones, country: Some(other), ..Said::default() }
         }
-        Some(Country::CA) => {
-            if let Some(zones) = clues.state.and_then(nanp::province) {
-                said.zones = zones;
-                said.country = Some(Country::CA);
-            }
-        }
-        Some(other) if clues.country.is_some() => {
-            said.zones = world::country(other).unwrap_or_default();
-        }
-        _ => {}
+        None => unnamed(clues, number),
     }
-    said.country = said.country.or(clues.country.map(|c| if territory.is_some() { Country::US } else { c }));
+}
+
+fn given(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// An address in the United States.
+fn american(clues: &Clues<'_>, number: &Place, territory: Option<State>) -> Said {
+    let mut said = Said { country: Some(Country::US), ..Said::default() };
+    let state = given(clues.state).and_then(State::from_code).or(territory);
+    let zip = given(clues.postal).and_then(zip::zip);
+    said.states = state.into_iter().chain(zip.iter().flat_map(|(states, _)| states.iter().copied())).collect();
+    for state in said.states.iter() {
+        said.zones.extend(nanp::state(state).as_slice().iter().copied());
+    }
+    if let Some((states, Some(sure))) = zip
+        && state.is_none_or(|s| states.contains(&s))
+    {
+        said.zones = sure;
+    }
+    let silent = given(clues.state).is_none() && given(clues.postal).is_none();
+    if said.zones.is_unknown() && !(silent && number.countries.contains(&Country::US)) {
+        said.zones = nanp::all_us();
+    }
+    said
+}
+
+/// An address in Canada.
+fn canadian(clues: &Clues<'_>, number: &Place) -> Said {
+    let mut said = Said { country: Some(Country::CA), ..Said::default() };
+    let province = given(clues.state).and_then(nanp::province);
+    let postal = given(clues.postal).and_then(nanp::canadian_postal);
+    for zones in [province, postal].into_iter().flatten() {
+        said.zones.extend(zones.as_slice().iter().copied());
+    }
+    let silent = given(clues.state).is_none() && given(clues.postal).is_none();
+    if said.zones.is_unknown() && !(silent && number.countries.contains(&Country::CA)) {
+        said.zones = nanp::all_ca();
+    }
+    said
+}
+
+/// An address whose row names no country: whatever it can be read as counts. A postal code alone
+/// beside a number from elsewhere is that country's own and says nothing here.
+fn unnamed(clues: &Clues<'_>, number: &Place) -> Said {
+    let at_home =
+        number.countries.iter().any(|c| [Country::US, Country::CA].contains(c)) || number.countries.is_empty();
+    let state = given(clues.state);
+    let is_us =
+        state.and_then(State::from_code).is_some() || (at_home && given(clues.postal).and_then(zip::zip).is_some());
+    let is_ca = state.and_then(nanp::province).is_some()
+        || (at_home && given(clues.postal).and_then(nanp::canadian_postal).is_some());
+    let mut said = Said::default();
+    if is_us {
+        said = american(clues, number, None);
+    }
+    if is_ca {
+        let more = canadian(clues, number);
+        said.zones.extend(more.zones.as_slice().iter().copied());
+        said.country = said.country.or(more.country);
+    }
+    if !is_us && !is_ca && state.is_some() {
+        // Something that names no state or province: anywhere in the number's country.
+        for country in &number.countries {
+            match *country {
+                Country::US => said.zones.extend(nanp::all_us().as_slice().iter().copied()),
+                Country::CA => said.zones.extend(nanp::all_ca().as_slice().iter().copied()),
+                _ => {}
+            }
+        }
+    }
     said
 }
 
@@ -207,8 +269,46 @@ mod tests {
         assert_eq!(names(&locate(&clues)), ["America/New_York", "Pacific/Honolulu"]);
         clues.trust_zone = true;
         assert_eq!(names(&locate(&clues)), ["Pacific/Honolulu"]);
+        clues.zone = Some("america/NEW_york");
+        assert_eq!(names(&locate(&clues)), ["America/New_York"], "letter case is no reason to guess");
+        clues.zone = Some("US/Pacific");
+        assert_eq!(locate(&clues).zones.len(), 1, "old names are known");
         clues.zone = Some("Nowhere/At_All");
-        assert_eq!(names(&locate(&clues)), ["America/New_York"]);
+        assert_eq!(locate(&clues).zones, locate(&Clues { zone: None, state: Some("?"), ..clues }).zones);
+        assert!(locate(&clues).zones.len() > 6, "what cannot be read is anywhere in the country");
+    }
+
+    #[test]
+    fn an_address_that_the_numbers_country_cannot_read_still_counts() {
+        let los_angeles = "America/Los_Angeles";
+        let of = |number: &str, clues: Clues<'static>| {
+            names(&locate(&Clues { phone: phone(number), ..clues })).iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()
+        };
+        let none = Clues::number(phone("+12125550123"));
+        let us = Country::from_code("US");
+        for number in ["+14165550123", "+442071234567"] {
+            for clues in [
+                Clues { state: Some("CA"), postal: Some("90001"), ..none },
+                Clues { country: us, state: Some("CA"), ..none },
+                Clues { country: us, state: Some("Calif."), ..none },
+                Clues { country: us, ..none },
+            ] {
+                assert!(of(number, clues).iter().any(|z| z == los_angeles), "{number} {clues:?}");
+            }
+        }
+        let vancouver = of("+14165550123", Clues { postal: Some("V6B 1A1"), ..none });
+        assert!(vancouver.contains(&"America/Vancouver".to_owned()), "{vancouver:?}");
+        let ate_a_zero = of("+13105550123", Clues { postal: Some("2116"), ..none });
+        assert!(ate_a_zero.contains(&"America/New_York".to_owned()), "{ate_a_zero:?}");
+        let dirty = of("+12125550123", Clues { state: Some("N.Y. (?)"), ..none });
+        assert!(dirty.iter().any(|z| z == los_angeles), "{dirty:?}");
+        assert_eq!(of("+12125550123", Clues { state: Some("  "), country: us, ..none }), ["America/New_York"]);
+        // Berlin's own postal code is no ZIP code.
+        assert_eq!(of("+4930123456", Clues { postal: Some("10115"), ..none }), ["Europe/Berlin"]);
+        let jamaica = of("+12125550123", Clues { country: Country::from_code("JM"), ..none });
+        assert!(jamaica.contains(&"America/Jamaica".to_owned()), "{jamaica:?}");
+        let kentucky = of("+12705550123", Clues { postal: Some("40143"), ..none });
+        assert_eq!(kentucky, ["America/Chicago", "America/New_York"], "Hardinsburg keeps Central time");
     }
 
     #[test]

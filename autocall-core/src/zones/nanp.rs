@@ -232,6 +232,50 @@ pub(super) fn state(state: State) -> ZoneSet {
     zones
 }
 
+/// Every zone of the fifty states.
+pub(super) fn all_us() -> ZoneSet {
+    let rows = US.iter().flat_map(|(_, zones, _)| letters(zones).as_slice().to_vec());
+    rows.collect()
+}
+
+/// Every zone of Canada.
+pub(super) fn all_ca() -> ZoneSet {
+    CANADA.iter().flat_map(|(_, zones, _)| letters(zones).as_slice().to_vec()).collect()
+}
+
+/// The zones of a country that shares the calling code 1, other than the United States and Canada.
+pub(super) fn country(country: Country) -> Option<ZoneSet> {
+    let own = OTHERS.iter().filter(|(iso, _, _)| Country::from_code(iso) == Some(country));
+    let zones: ZoneSet = own.filter_map(|(_, zone, _)| ZoneId::named(zone)).collect();
+    (!zones.is_unknown()).then_some(zones)
+}
+
+/// The zones of a Canadian postal code by its first letter, which names the province.
+pub(super) fn canadian_postal(text: &str) -> Option<ZoneSet> {
+    let text: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace() && *b != b'-').collect();
+    let form = |(i, b): (usize, &u8)| if i % 2 == 0 { b.is_ascii_alphabetic() } else { b.is_ascii_digit() };
+    if !matches!(text.len(), 3 | 6) || !text.iter().enumerate().all(form) {
+        return None;
+    }
+    let provinces: &[&str] = match text[0].to_ascii_uppercase() {
+        b'A' => &["NL"],
+        b'B' => &["NS"],
+        b'C' => &["PE"],
+        b'E' => &["NB"],
+        b'G' | b'H' | b'J' => &["QC"],
+        b'K' | b'L' | b'M' | b'N' | b'P' => &["ON"],
+        b'R' => &["MB"],
+        b'S' => &["SK"],
+        b'T' => &["AB"],
+        b'V' => &["BC"],
+        b'X' => &["NT", "NU"],
+        b'Y' => &["YT"],
+        _ => return None,
+    };
+    let zones: ZoneSet = provinces.iter().filter_map(|p| province(p)).flat_map(|z| z.as_slice().to_vec()).collect();
+    (!zones.is_unknown()).then_some(zones)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

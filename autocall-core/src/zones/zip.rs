@@ -90,7 +90,8 @@ const SURE: &[(u16, u16, &str)] = &[
     (375, 375, "C"),
     (376, 379, "E"),
     (380, 383, "C"),
-    (400, 406, "E"),
+    (400, 400, "E"),
+    (402, 406, "E"),
     (410, 412, "E"),
     (420, 420, "C"),
     (422, 424, "C"),
@@ -118,16 +119,21 @@ const SURE: &[(u16, u16, &str)] = &[
     (970, 978, "P"),
 ];
 
-/// The states of a ZIP code (five or nine digits), and its zones where they are narrower than
+/// The states of a ZIP code (five or nine digits; leading zeros may be missing), and its zones where they are narrower than
 /// those of the states.
 pub(super) fn zip(text: &str) -> Option<(Vec<State>, Option<ZoneSet>)> {
     let text = text.trim();
-    let five = text.get(..5)?;
-    let rest = text[5..].trim_start_matches('-');
-    if !five.bytes().all(|b| b.is_ascii_digit()) || !(rest.is_empty() || rest.len() == 4) {
+    let (five, rest) = match text.split_once('-') {
+        Some(parts) => parts,
+        None if text.len() == 9 && text.is_ascii() => text.split_at(5),
+        None => (text, ""),
+    };
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if !(3..=5).contains(&five.len()) || !digits(five) || !(rest.is_empty() || (rest.len() == 4 && digits(rest))) {
         return None;
     }
-    let prefix: u16 = five[..3].parse().ok()?;
+    // Spreadsheets eat leading zeros.
+    let prefix = (five.parse::<u32>().ok()? / 100) as u16;
     let within = |(first, last, _): &&(u16, u16, &str)| (*first..=*last).contains(&prefix);
     let states: Vec<State> = STATES.iter().filter(within).filter_map(|(_, _, s)| State::from_code(s)).collect();
     if states.is_empty() {
@@ -150,7 +156,9 @@ mod tests {
         assert_eq!(states[0].code(), "IN");
         assert!(zones.is_none(), "close to the line: not sure");
         assert!(zip("09012").is_none(), "forces abroad have no known place");
-        assert!(zip("1234").is_none() && zip("ABCDE").is_none() && zip("12345-1").is_none());
+        assert!(zip("12").is_none() && zip("ABCDE").is_none() && zip("12345-1").is_none());
+        assert_eq!(zip("2116").expect("Boston, without its zero").0[0].code(), "MA");
+        assert_eq!(zip("021161234").expect("nine digits").0[0].code(), "MA");
         assert!(zip("é1234").is_none() && zip("1234é").is_none());
     }
 

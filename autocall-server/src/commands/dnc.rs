@@ -45,6 +45,9 @@ pub struct Build {
     /// several times.
     #[arg(long)]
     pub column: Vec<String>,
+    /// Replaces a list by one that is more than a tenth shorter.
+    #[arg(long)]
+    pub accept_smaller: bool,
     /// What is said of the copy.
     #[command(flatten)]
     pub about: Said,
@@ -94,6 +97,10 @@ fn about(name: &str, said: &Said) -> Result<About, String> {
     let date = || said.as_of.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
     let as_of = instant.or_else(|| date().map(|z| z.timestamp()));
     let as_of = as_of.ok_or("--as-of: expected a date or an instant, as in 2026-11-22 or 2026-11-22T15:00:00Z")?;
+    let tomorrow = jiff::Timestamp::now().as_millisecond() + 86_400_000;
+    if as_of.as_millisecond() > tomorrow {
+        return Err("--as-of: is in the future".into());
+    }
     Ok(About { name: name.to_owned(), version: said.version.clone(), as_of: Timestamp::from_jiff(as_of) })
 }
 
@@ -120,6 +127,16 @@ fn make(build: &Build) -> Outcome {
             .map_err(|error| format!("{}: {error}", path.display()))?;
         tell(path, &sum);
     }
+    if let (Ok(old), false) = (Set::open(&build.out), build.accept_smaller) {
+        let numbers: u64 = builder.len();
+        if numbers < old.len() / 10 * 9 {
+            return Err(format!(
+                "{}: lists {} number(s), and the new list only {numbers}; nothing was done (--accept-smaller does it all the same)",
+                build.out.display(),
+                old.len()
+            ));
+        }
+    }
     builder.write(&build.out, about).map_err(|error| format!("{}: {error}", build.out.display()))?;
     show(&build.out)
 }
@@ -142,9 +159,6 @@ fn change(delta: &Delta) -> Outcome {
     let (changes, sum) =
         read_delta(file, delta.about.calling_code).map_err(|error| format!("{}: {error}", delta.changes.display()))?;
     tell(&delta.changes, &sum);
-    if sum.rejected > sum.accepted {
-        return Err("most lines are no changes; nothing was done".into());
-    }
     changes.apply(&old, &delta.set, about).map_err(|error| format!("{}: {error}", delta.set.display()))?;
     show(&delta.set)
 }

@@ -8,7 +8,10 @@ use crate::http::take::{Json, Path, read_json};
 use crate::http::values::Key;
 use crate::identity::{Principal, Right, Rule};
 use autocall_core::LeadId;
+use autocall_core::call::Stop;
+use autocall_core::engine::Task;
 use autocall_core::permission::{Consent, Revocation, RevokedFor};
+use autocall_core::ports::catalog::{SuppressTarget, Suppression};
 use autocall_core::ports::{Changes, Put, StoreError};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -187,6 +190,24 @@ async fn revoke(
         Ok(())
     })
     .await?;
+    if what == RevokedFor::Everything {
+        // The no is the person's, not this list's: their numbers are listed, which holds for every
+        // campaign and ends calls that ring.
+        let lead = app.catalog.lead(id).await?.row;
+        let entries: Vec<Suppression> = lead
+            .numbers
+            .iter()
+            .map(|n| Suppression {
+                target: SuppressTarget::Number(n.phone),
+                campaign: None,
+                reason: "revoked".into(),
+                source: format!("lead {key}").into(),
+                until: None,
+            })
+            .collect();
+        let done = app.catalog.suppress(who.tenant, &entries, at).await?;
+        app.give(done.live.iter().map(|call| Task::Stop(*call, Stop::Listed)).collect());
+    }
     super::note(&app, &who, "consent.revoke", key, serde_json::json!({})).await?;
     view(&app, id).await
 }

@@ -54,7 +54,7 @@ macro_rules! store_laws {
             versions_guard_every_kind_of_row, a_commit_is_all_or_nothing, permits_come_only_with_a_commit,
             a_snapshot_holds_what_the_call_needs, a_settled_call_can_be_read_and_is_not_due,
             candidates_come_in_order_and_no_more_than_asked, candidates_bring_guards_and_lists,
-            a_lead_is_a_candidate_by_itself, lanes_share_and_the_parked_are_left_alone, quotas_and_numbers_shown_add_up,
+            a_lead_is_a_candidate_by_itself, lanes_share_and_the_parked_are_left_alone, the_last_of_many_lanes_is_found, quotas_and_numbers_shown_add_up,
             what_is_due_is_hidden_until_its_time, wakes_carry_no_version, tallies_commute,
             one_record_per_call, listing_advances_the_guard_and_names_the_live_call,
             a_listing_ends_only_the_calls_it_covers, a_campaign_view_counts, an_agents_view_finds_who_waits, tenants_never_meet,

@@ -298,6 +298,29 @@ pub async fn lanes_share_and_the_parked_are_left_alone<S: Store>(store: &S) {
     assert!(found.len() == 51 && found.iter().any(|c| number(c) == 55));
 }
 
+/// However many lanes hold leads that are not due yet, a lead in the last one is found.
+pub async fn the_last_of_many_lanes_is_found<S: Store>(store: &S) {
+    let t = TenantId(65);
+    seed(store, t, 0).await;
+    let mut c = changes(t);
+    for n in 0..70u128 {
+        let mut l = lead(t, n);
+        l.due_at = NOW + Millis::from_days(1);
+        l.filed.group = (n % 35) as u8 + 1;
+        l.priority = if n < 35 { Priority::Urgent } else { Priority::High };
+        c.leads.push(new(l));
+    }
+    let mut last = lead(t, 90);
+    (last.priority, last.filed.group) = (Priority::Low, 63);
+    c.leads.push(new(last.clone()));
+    commit(store, &c).await;
+    let found = store.candidates(campaign_id(t, 1), NOW, 5).await.expect("candidates");
+    assert_eq!(found.iter().map(|c| c.lead.row.id).collect::<Vec<_>>(), [last.id]);
+    assert_eq!(store.campaign(campaign_id(t, 1)).await.expect("there").next_due, Some(NOW));
+    let tomorrow = store.candidates(campaign_id(t, 1), NOW + Millis::from_days(1), 100).await.expect("candidates");
+    assert_eq!(tomorrow.len(), 71);
+}
+
 /// What quotas have counted and how often numbers were shown are sums of differences.
 pub async fn quotas_and_numbers_shown_add_up<S: Store>(store: &S) {
     use autocall_core::planning::counts::CountKey;
