@@ -16,7 +16,7 @@ use crate::{jobs, live, outbound};
 use autocall_core::engine::run::Pace;
 use autocall_core::engine::{Engine, Permission, Standard, run};
 use autocall_core::ports::catalog::{Catalog, Directory};
-use autocall_core::ports::{Bus, Clock, Ids, LocalRates, Rates, Store, SystemClock, Telephony};
+use autocall_core::ports::{Bus, Clock, Ids, Lessons, LocalRates, Rates, Store, SystemClock, Telephony};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub struct Stores {
     pub rates: Arc<dyn Rates>,
     /// Where nodes tell each other what changed; absent where there is only one.
     pub bus: Option<Arc<dyn Bus>>,
+    /// What pacing has learned.
+    pub lessons: Arc<dyn Lessons>,
 }
 
 /// Opens the configured store and brings its schema up to date.
@@ -48,7 +50,8 @@ pub async fn open_stores(config: &Config) -> Result<Stores, String> {
             let store = Arc::new(store);
             // One file, one node: its rate needs no row.
             let rates = Arc::new(LocalRates::new(per_s));
-            Ok(Stores { store: store.clone(), catalog: store.clone(), directory: store, rates, bus: None })
+            let (catalog, directory, lessons) = (store.clone(), store.clone(), store.clone());
+            Ok(Stores { store, catalog, directory, rates, bus: None, lessons })
         }
         StoreChoice::Postgres(url) => {
             let options = autocall_store_postgres::Options::new(url.expose_secret());
@@ -56,7 +59,8 @@ pub async fn open_stores(config: &Config) -> Result<Stores, String> {
             let rates = Arc::new(autocall_sql::SharedRates::new(store.clone(), per_s));
             let store = Arc::new(store);
             let bus = Some(open_bus(config, url).await?);
-            Ok(Stores { store: store.clone(), catalog: store.clone(), directory: store, rates, bus })
+            let (catalog, directory, lessons) = (store.clone(), store.clone(), store.clone());
+            Ok(Stores { store, catalog, directory, rates, bus, lessons })
         }
     }
 }
@@ -189,7 +193,7 @@ impl Node {
             carrier.permission = fence.permission(carrier.permission);
         }
         let rates = carrier.rates;
-        let engine = Arc::new(Engine::new(autocall_core::engine::Parts {
+        let engine = Engine::new(autocall_core::engine::Parts {
             store: stores.store.clone(),
             telephony: carrier.telephony,
             notifier: hub.clone(),
@@ -197,7 +201,8 @@ impl Node {
             clock: carrier.clock.clone(),
             permission: carrier.permission,
             ids: Ids::seeded(u128::from_le_bytes(token::random())),
-        }));
+        });
+        let engine = Arc::new(engine.with_lessons(stores.lessons));
         let token_secret = token_secret(&config)?;
         let app = App::new(Parts {
             catalog: stores.catalog,

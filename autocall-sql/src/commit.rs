@@ -329,10 +329,13 @@ impl<B: Backend> SqlStore<B> {
             let args = [tenant.into(), id.key().into()];
             tx.run("DELETE FROM campaign_pools WHERE tenant = $1 AND campaign = $2", &args).await?;
             for pool in &w.row.settings.transfer.pools {
+                let pacing = &w.row.settings.pacing;
+                let (priority, weight) = (i64::from(pacing.share.priority), i64::from(pacing.share.weight));
+                let ahead = i64::from(pacing.dials_ahead());
                 tx.run(
-                    "INSERT INTO campaign_pools (tenant, campaign, pool) VALUES ($1, $2, $3) \
-                     ON CONFLICT (tenant, pool, campaign) DO NOTHING",
-                    &[tenant.into(), id.key().into(), pool.key().into()],
+                    "INSERT INTO campaign_pools (tenant, campaign, pool, priority, weight, ahead) \
+                     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, pool, campaign) DO NOTHING",
+                    &[tenant.into(), id.key().into(), pool.key().into(), priority.into(), weight.into(), ahead.into()],
                 )
                 .await?;
             }

@@ -11,11 +11,11 @@ use autocall_core::agent::Agent;
 use autocall_core::call::{Call, Load, Stage};
 use autocall_core::campaign::Campaign;
 use autocall_core::lead::Lead;
-use autocall_core::pacing::{DayKey, Ledger};
+use autocall_core::pacing::{DayKey, Ledger, Share};
 use autocall_core::planning::lane::{Found, Lane, choose};
 use autocall_core::ports::{
     AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Changes, Committed, Due, Guard, GuardKey, LeadCounts,
-    Lists, PoolView, Snapshot, Store, StoreError, Versioned,
+    Lists, PoolView, Sharer, Snapshot, Store, StoreError, Versioned,
 };
 use autocall_core::settings::TransferMode;
 use autocall_core::{AgentId, CallId, CampaignId, Id, LeadId, Phone, PoolId, TenantId, Timestamp};
@@ -30,6 +30,12 @@ const FREE_MAX: i64 = 8;
 const PENDING_MAX: i64 = 20_000;
 /// Lanes that one statement looks through.
 const LANES_TOGETHER: usize = 48;
+/// Most other campaigns of one pool that a view holds.
+const SHARERS_MAX: i64 = 64;
+/// When the first open appointment of the campaign `p` is due, of those that the index has first:
+/// lanes below 64 hold appointments, each by due time.
+const CALLBACK_AT: &str = "(SELECT MIN(f.due_at) FROM (SELECT q.due_at FROM call_queue q WHERE q.tenant = p.tenant \
+     AND q.campaign = p.campaign AND q.state = 'open' AND q.lane < 64 ORDER BY q.lane, q.due_at LIMIT 256) f)";
 /// Most agents of one pool that a view holds.
 const AGENTS_MAX: i64 = 10_000;
 
@@ -291,6 +297,8 @@ impl<B: Backend> SqlStore<B> {
         // After the guard of the dials: see [`CampaignView::quotas`].
         let quotas = counts::quotas(&mut *tx, id, settings).await?;
         let next_due = self.next_due(&mut *tx, id).await?;
+        let sql = format!("SELECT {CALLBACK_AT} FROM campaign_totals p WHERE p.tenant = $1 AND p.campaign = $2");
+        let callback_at = tx.row(&sql, &args).await?.map_or(Ok(None), |r| r.at_opt(0))?;
         let campaign = Versioned { row: campaign, version };
         Ok(CampaignView {
             campaign,
@@ -305,6 +313,7 @@ impl<B: Backend> SqlStore<B> {
             shown,
             quotas,
             next_due,
+            callback_at,
         })
     }
 
@@ -328,12 +337,38 @@ impl<B: Backend> SqlStore<B> {
             let standing = a.is_standing();
             agents.push(AgentBrief { id: a.id, available, state: a.state, since: a.since, standing });
         }
-        let sql = "SELECT CAST(COALESCE(SUM(t.dialing + t.waiting), 0) AS bigint) FROM campaign_pools p \
-                   JOIN campaign_totals t ON t.tenant = p.tenant AND t.campaign = p.campaign \
-                   WHERE p.tenant = $1 AND p.pool = $2 AND p.campaign <> $3";
-        let promised = tx.row(sql, &[tenant.into(), pool.key().into(), viewer.key().into()]).await?;
-        let promised = promised.map_or(Ok(0), |r| r.int(0))?;
-        Ok(PoolView { pool, version, agents, promised: promised.max(0) as u32 })
+        let sharers = self.sharers(tx, pool, viewer).await?;
+        let promised = sharers.iter().map(|s| s.open).sum();
+        Ok(PoolView { pool, version, agents, promised, sharers })
+    }
+
+    /// The other campaigns that draw on a pool, by id.
+    async fn sharers(&self, tx: &mut dyn Conn, pool: PoolId, viewer: CampaignId) -> Result<Vec<Sharer>, SqlError> {
+        let tenant = viewer.tenant();
+        let sql = format!(
+            "SELECT p.campaign, p.priority, p.weight, p.ahead, t.dialing + t.waiting, t.open, t.due_at, \
+             CASE WHEN c.state = 'running' THEN 1 ELSE 0 END, {CALLBACK_AT} \
+             FROM campaign_pools p \
+             JOIN campaign_totals t ON t.tenant = p.tenant AND t.campaign = p.campaign \
+             JOIN campaigns c ON c.tenant = p.tenant AND c.id = p.campaign \
+             WHERE p.tenant = $1 AND p.pool = $2 AND p.campaign <> $3 \
+             AND (c.state = 'running' OR t.dialing + t.waiting > 0) ORDER BY p.campaign LIMIT {SHARERS_MAX}"
+        );
+        let count = |n: i64| n.clamp(0, i64::from(u32::MAX)) as u32;
+        let mut sharers = Vec::new();
+        for row in tx.rows(&sql, &[tenant.into(), pool.key().into(), viewer.key().into()]).await? {
+            sharers.push(Sharer {
+                campaign: CampaignId::new(tenant, row.uuid(0)?),
+                share: Share { priority: row.int(1)?.clamp(0, 9) as u8, weight: count(row.int(2)?) },
+                ahead: row.int(3)? != 0,
+                open: count(row.int(4)?),
+                leads: count(row.int(5)?),
+                wake_at: row.at(6)?,
+                running: row.int(7)? != 0,
+                callback_at: row.at_opt(8)?,
+            });
+        }
+        Ok(sharers)
     }
 
     /// A campaign's calls before their conversations, oldest first.

@@ -17,6 +17,7 @@ mod floor;
 pub mod fold;
 mod keys;
 mod lanes;
+mod lessons;
 mod rates;
 pub mod seal;
 pub mod tables;

@@ -69,10 +69,25 @@ CREATE TABLE campaign_pools (
     tenant   bigint NOT NULL,
     pool     uuid NOT NULL,
     campaign uuid NOT NULL,
+    -- The campaign's part, as its settings say: what another campaign of the pool must know.
+    priority bigint NOT NULL DEFAULT 5,
+    weight   bigint NOT NULL DEFAULT 1,
+    ahead    bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, pool, campaign),
     FOREIGN KEY (tenant, campaign) REFERENCES campaigns (tenant, id)
 );
 CREATE INDEX campaign_pools_campaign ON campaign_pools (tenant, campaign);
+
+-- What pacing has learned; losing a row costs a cold start.
+CREATE TABLE campaign_lessons (
+    tenant   bigint NOT NULL,
+    campaign uuid NOT NULL,
+    version  bigint NOT NULL CHECK (version > 0),
+    at       bigint NOT NULL,
+    learned  bytea NOT NULL,
+    PRIMARY KEY (tenant, campaign),
+    FOREIGN KEY (tenant, campaign) REFERENCES campaigns (tenant, id)
+);
 
 CREATE TABLE agents (
     tenant   bigint NOT NULL,

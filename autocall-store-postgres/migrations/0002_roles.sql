@@ -30,7 +30,7 @@ DECLARE name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY[
         'tenants', 'tenant_marks', 'tenant_keys', 'campaigns', 'campaign_totals', 'campaign_counts', 'caller_counts',
-        'pools', 'campaign_pools', 'agents',
+        'pools', 'campaign_pools', 'campaign_lessons', 'agents',
         'leads', 'lead_numbers', 'call_queue', 'calls_live', 'calls_done', 'records', 'dispositions', 'recordings',
         'guards', 'dnc_list', 'dnc_prefixes', 'imports', 'rejections', 'audio', 'documents', 'audit_log',
         'erasures', 'kept'

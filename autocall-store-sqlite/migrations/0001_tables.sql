@@ -69,10 +69,25 @@ CREATE TABLE campaign_pools (
     tenant   INTEGER NOT NULL,
     pool     BLOB NOT NULL,
     campaign BLOB NOT NULL,
+    -- The campaign's part, as its settings say: what another campaign of the pool must know.
+    priority INTEGER NOT NULL DEFAULT 5,
+    weight   INTEGER NOT NULL DEFAULT 1,
+    ahead    INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, pool, campaign),
     FOREIGN KEY (tenant, campaign) REFERENCES campaigns (tenant, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX campaign_pools_campaign ON campaign_pools (tenant, campaign);
+
+-- What pacing has learned; losing a row costs a cold start.
+CREATE TABLE campaign_lessons (
+    tenant   INTEGER NOT NULL,
+    campaign BLOB NOT NULL,
+    version  INTEGER NOT NULL CHECK (version > 0),
+    at       INTEGER NOT NULL,
+    learned  BLOB NOT NULL,
+    PRIMARY KEY (tenant, campaign),
+    FOREIGN KEY (tenant, campaign) REFERENCES campaigns (tenant, id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE agents (
     tenant   INTEGER NOT NULL,

@@ -8,6 +8,7 @@
 use crate::pacing_cost;
 use crate::pacing_draw::{self, Point};
 use crate::{Measurement, Opts, Scale};
+use autocall_core::pacing::{LedgerRules, Misjudged};
 use autocall_testkit::lab::grid::{Cell, Kind, Policy, cells, run as simulate};
 use autocall_testkit::lab::optimum::{World, solve};
 use autocall_testkit::lab::{Scenario, Stats};
@@ -20,6 +21,10 @@ const BENCH: &str = "pacing";
 const WARM_UP_ANSWERS: u32 = 500;
 /// A day counts against the cap from so many live answers on.
 const DAY_ANSWERS_MIN: u32 = 100;
+/// Days of the screening that decides which of many policies are run for all days.
+const SCREEN_DAYS_MIN: u32 = 2;
+/// How many policies of a family are run for all days.
+const SCREENED: usize = 3;
 /// Half a point of utilisation or talk share, below which "at least" is not met.
 const HALF_A_POINT: f64 = 0.005;
 
@@ -85,6 +90,12 @@ impl Record {
     }
     fn abandoned(&self) -> f64 {
         if self.live > 0 { self.given_up as f64 / self.live as f64 } else { 0.0 }
+    }
+    /// The abandoned share as the cell's ledger counts it: people taken for machines as well, where
+    /// they count.
+    fn counted(&self, rules: &LedgerRules) -> f64 {
+        let missed = if rules.misjudged == Misjudged::Ignored { 0 } else { self.misjudged };
+        (self.given_up + missed) as f64 / (self.live + missed).max(1) as f64
     }
     fn talk_min(&self) -> f64 {
         60.0 * mean(&self.talk).0
@@ -159,12 +170,22 @@ impl Book {
 pub fn run(opts: &Opts) -> Vec<Measurement> {
     let text = |key: &str| opts.set.get(key).cloned();
     let days_given: Option<u32> = text("days").map(|d| d.parse().expect("days is a number"));
+    let share: Option<f64> = text("share").map(|d| d.parse().expect("share is a number"));
     let mut book = Book::open(text("resume"));
-    let mut rows = pacing_cost::run(opts);
-    rows.extend(first_hour(opts));
+    // A chosen part of the grid is the grid alone.
+    let whole = text("cells").is_none() && text("part").is_none();
+    let mut rows = if whole { pacing_cost::run(opts) } else { Vec::new() };
+    if whole {
+        rows.extend(first_hour(opts));
+    }
     let (mut curve, mut bars, mut gains) = (Vec::new(), Vec::new(), Vec::new());
-    for cell in chosen(opts, text("cells")) {
-        let days = days_given.unwrap_or_else(|| days(opts, &cell));
+    let (part, parts) = text("part").map_or((0, 1), |p| {
+        let (part, parts) = p.split_once('/').expect("part is written as 1/2");
+        (part.parse::<usize>().expect("a number") - 1, parts.parse::<usize>().expect("a number"))
+    });
+    for (_, cell) in chosen(opts, text("cells")).into_iter().enumerate().filter(|(i, _)| i % parts == part) {
+        let part = share.map(|part| ((f64::from(cell.days()) * part).round() as u32).max(2));
+        let days = days_given.or(part).unwrap_or_else(|| days(opts, &cell));
         match cell.kind {
             Kind::Exponential => exponential(&cell, days, opts.seed, &mut book, &mut rows, &mut curve),
             Kind::Realistic => gains.extend(realistic(&cell, days, opts, &mut book, &mut rows, &mut bars)),
@@ -182,7 +203,8 @@ pub fn run(opts: &Opts) -> Vec<Measurement> {
 }
 
 fn chosen(opts: &Opts, filter: Option<String>) -> Vec<Cell> {
-    let short = ["exp n=2 p=0.25", "exp n=10 p=0.25", "exp n=50 p=0.25", "S1 n=10", "S3 step ×0.3", "S7 lunch"];
+    let short =
+        ["exp n=2 p=0.25", "exp n=10 p=0.25", "exp n=50 p=0.25", "S1 n=10", "S3 step ×0.3, n=10", "S13 tiny, n=5"];
     let keep = |c: &Cell| match (&filter, opts.scale) {
         (Some(f), _) => f.split(',').any(|f| c.world.name.contains(f)),
         (None, Scale::Short) => short.contains(&c.world.name.as_str()),
@@ -211,6 +233,7 @@ fn exponential(
     let progressive = book.get(cell, Policy::Progressive, seed, days);
     let (u, half) = mean(&ours.utilisation);
     rows.push(Measurement::lower(BENCH, name, "abandoned_share", ours.abandoned(), "").goal(0.03));
+    beside(name, &ours, rows);
     rows.push(Measurement::higher(BENCH, name, "utilisation", u, ""));
     if w.agents >= 1000 {
         let last = rows.len() - 1;
@@ -241,14 +264,7 @@ fn realistic(
     let ours = book.get(cell, Policy::Ours, seed, days);
     let strict = book.get(cell, Policy::OursStrict, seed, days);
     let progressive = book.get(cell, Policy::Progressive, seed, days);
-    let mut best = |policies: Vec<Policy>| -> (Option<Record>, Record) {
-        let all: Vec<Record> = policies.into_iter().map(|p| book.get(cell, p, seed, days)).collect();
-        let most =
-            |v: &mut dyn Iterator<Item = &Record>| v.max_by(|a, b| a.talk_min().total_cmp(&b.talk_min())).cloned();
-        let holding = most(&mut all.iter().filter(|r| r.abandoned() <= 0.03));
-        let any = most(&mut all.iter()).expect("there are policies");
-        (holding, any)
-    };
+    let mut best = |policies: Vec<Policy>| best_of(cell, policies, seed, days, book);
     let constant = best(Policy::constants()).0;
     let (vicidial, vicidial_any) = best(Policy::vicidial());
     if opts.scale == Scale::Full {
@@ -256,11 +272,12 @@ fn realistic(
     }
     rows.push(Measurement::higher(BENCH, &name, "utilisation", mean(&ours.utilisation).0, ""));
     rows.push(Measurement::higher(BENCH, &name, "talk_min_per_agent_hour", ours.talk_min(), "min"));
+    beside(&name, &ours, rows);
     let over = |r: &Record| f64::from(r.days_over) / f64::from(r.days_judged.max(1));
     if cell.world.rules.per_day {
         rows.push(Measurement::lower(BENCH, &name, "days_over_cap_guarded", over(&ours), "").goal(0.01));
         rows.push(Measurement::lower(BENCH, &name, "days_over_cap_strict", over(&strict), "").goal(0.0));
-        // What no failure in so many days allows: the rule of three.
+        // What no failure in so many days still allows (95 %): the rule of three.
         let bound = 3.0 / f64::from(strict.days_judged.max(1));
         rows.push(Measurement::lower(BENCH, &name, "days_over_cap_strict_bound_95", bound, ""));
     } else {
@@ -283,6 +300,36 @@ fn realistic(
     let shown = vicidial.map_or(0.0, |v| v.talk_min());
     bars.push((name, [ours.talk_min(), constant.talk_min(), shown, progressive.talk_min()]));
     gain
+}
+
+/// The best of a family that ends the run within the cap, and the best of all.
+///
+/// All are screened on some of the days; only the best few that come near the cap are run for all.
+fn best_of(cell: &Cell, policies: Vec<Policy>, seed: u64, days: u32, book: &mut Book) -> (Option<Record>, Record) {
+    let first = (days / 5).max(SCREEN_DAYS_MIN).min(days);
+    let mut screened: Vec<(Policy, Record)> =
+        policies.into_iter().map(|p| (p, book.get(cell, p, seed, first))).collect();
+    screened.sort_by(|a, b| b.1.talk_min().total_cmp(&a.1.talk_min()));
+    let any = screened[0].1.clone();
+    let counted = |r: &Record| r.counted(&cell.world.rules);
+    let near = screened.into_iter().filter(|(_, r)| counted(r) <= 0.033).take(SCREENED);
+    let full: Vec<Record> = near.map(|(p, _)| book.get(cell, p, seed, days)).collect();
+    let holding = full.into_iter().filter(|r| counted(r) <= 0.03);
+    (holding.max_by(|a, b| a.talk_min().total_cmp(&b.talk_min())), any)
+}
+
+/// What is counted beside the goals.
+fn beside(name: &str, r: &Record, rows: &mut Vec<Measurement>) {
+    let of_answers = |n: u64| n as f64 / r.live.max(1) as f64;
+    rows.push(Measurement::lower(BENCH, name, "days", f64::from(r.days), ""));
+    rows.push(Measurement::lower(BENCH, name, "worst_day_abandoned", r.worst_day, ""));
+    rows.push(Measurement::lower(BENCH, name, "worst_500_answers_abandoned", f64::from(r.worst_500), ""));
+    rows.push(Measurement::lower(BENCH, name, "wait_s_mean", r.wait_s, "s"));
+    rows.push(Measurement::lower(BENCH, name, "wait_s_p95", r.wait_s_p95, "s"));
+    if r.misjudged + r.late > 0 {
+        rows.push(Measurement::lower(BENCH, name, "misjudged_per_answer", of_answers(r.misjudged), ""));
+        rows.push(Measurement::lower(BENCH, name, "connected_late_per_answer", of_answers(r.late), ""));
+    }
 }
 
 /// The first hour from a cold start at ten agents, beside what it reaches later.

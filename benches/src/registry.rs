@@ -64,6 +64,8 @@ pub static BENCHES: &[Bench] = &[
         keys: &[
             ("cells", "only cells whose names contain one of these, separated by commas"),
             ("days", "days in each cell, instead of the scale's own"),
+            ("share", "days in each cell, as a part of the published run's: 0.05"),
+            ("part", "1/2: the first of two halves of the cells, for two processes with a file each"),
             ("resume", "a file of results: what stands there is not run again"),
             ("draw", "a folder to draw the figures into"),
         ],

@@ -1,6 +1,6 @@
 //! The Agent machine. *Status* is the person's choice; *state* is what calls do to them.
 
-use crate::id::{AgentId, CallId, PoolId};
+use crate::id::{AgentId, CallId, LeadId, PoolId};
 use crate::phone::Phone;
 use crate::private::Private;
 use crate::time::{Millis, Timestamp};
@@ -181,6 +181,18 @@ pub struct Agent {
     /// The number of their last shift.
     #[serde(default)]
     pub shifts: u32,
+    /// The lead that they are looking at, before they dial it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
+}
+
+/// A lead shown to an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Which.
+    pub lead: LeadId,
+    /// Until when it is theirs.
+    pub until: Timestamp,
 }
 
 /// What happens to an agent.
@@ -250,7 +262,13 @@ impl Agent {
             missed_max: 2,
             station: None,
             shifts: 0,
+            shown: None,
         }
+    }
+
+    /// The lead that they are shown at this time.
+    pub fn shown_at(&self, now: Timestamp) -> Option<LeadId> {
+        self.shown.filter(|s| now < s.until).map(|s| s.lead)
     }
 
     /// Takes an event in. Returns whether anything changed. A call can only move or release an
@@ -358,6 +376,7 @@ impl Agent {
         };
         if free {
             self.enter(State::Held { call, hold }, now);
+            self.shown = None;
         }
         if hold == Hold::Talking {
             self.missed = 0;

@@ -273,6 +273,9 @@ pub struct Call {
     /// A stop that waits until the phone has rung long enough to be let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stop>,
+    /// What somebody found who listened to a call that was taken for a machine: true, a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewed: Option<bool>,
 }
 
 /// What the engine must do. Exhaustive on purpose.
@@ -339,6 +342,7 @@ impl Call {
             gave_up_at: None,
             stopped: None,
             stopping: None,
+            reviewed: None,
         }
     }
     /// The customer's leg.

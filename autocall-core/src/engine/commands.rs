@@ -5,9 +5,10 @@ use super::tick::stop_calls;
 use super::{CONFLICTS_MAX, Engine, EngineError, Task, decide};
 use crate::agent::{Address, AgentEvent, Status};
 use crate::call::{Event, Onward, Stage, Stop};
-use crate::campaign::{Command, Effect};
+use crate::campaign::{Campaign, Command, Effect, Refused, State};
 use crate::id::{AgentId, CallId, CampaignId, TenantId};
 use crate::lead::{Callback, LeadEvent};
+use crate::outcome::Outcome;
 use crate::phone::Phone;
 use crate::planning::counts::CountKey;
 use crate::ports::{Changes, Disposed, Listing, Note, Put, StoreError, Versioned};
@@ -23,6 +24,7 @@ impl Engine {
             let now = self.now();
             let mut row = (*view.campaign.row).clone();
             let effects = row.command(command, now)?;
+            self.may_become(&view.campaign.row, &row, now)?;
             if row == *view.campaign.row {
                 return Ok(Vec::new());
             }
@@ -44,6 +46,18 @@ impl Engine {
             return Ok(tasks);
         }
         Err(EngineError::Contended)
+    }
+
+    /// Refuses a change after which a campaign dials, or waits for its time, against the rules in
+    /// force.
+    pub fn may_become(&self, before: &Campaign, after: &Campaign, now: Timestamp) -> Result<(), Refused> {
+        let dials = |c: &Campaign| matches!(c.state, State::Running | State::Scheduled);
+        let same = dials(before) && before.settings == after.settings;
+        if !dials(after) || same {
+            return Ok(());
+        }
+        let problems = self.permission.obstacles(&after.settings, now);
+        if problems.is_empty() { Ok(()) } else { Err(Refused::Settings(problems)) }
     }
 
     /// Takes an event into an agent's machine.
@@ -204,6 +218,36 @@ impl Engine {
         Ok(committed.live.into_iter().map(|call| Task::Stop(call, Stop::Listed)).collect())
     }
 
+    /// Somebody listened to a call that was taken for a machine and says whether it was a person.
+    /// The campaign's ledger counts it, once: the share found among reviewed calls is the error
+    /// rate that [`crate::pacing::Misjudged::Measured`] uses. Review a random part of such calls.
+    pub async fn review(&self, call: CallId, was_person: bool) -> Result<(), EngineError> {
+        for _ in 0..CONFLICTS_MAX {
+            let snap = self.store.call(call).await?;
+            let before = &snap.call.row;
+            if !matches!(before.outcome(), Some(Outcome::Machine | Outcome::VoicemailLeft | Outcome::Fax)) {
+                return Err(EngineError::NotNow("only a call that was taken for a machine can be reviewed"));
+            }
+            match before.reviewed {
+                Some(found) if found == was_person => return Ok(()),
+                Some(_) => return Err(EngineError::NotNow("the call has been reviewed")),
+                None => {}
+            }
+            let mut after = before.clone();
+            after.reviewed = Some(was_person);
+            let mut changes = Changes::new(call.tenant(), self.now());
+            let deltas = super::ledger::differences(before, &after, &snap.campaign.settings);
+            changes.tally(before.plan.campaign).ledger = deltas;
+            changes.calls.push((Put { row: after, expected: snap.call.version }, Timestamp::NEVER));
+            match self.commit(&changes).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(EngineError::Contended)
+    }
+
     /// An agent says how a call went; the lead follows. The call need not be settled yet.
     pub async fn dispose(
         &self,
@@ -294,22 +338,6 @@ impl Engine {
             self.commit(&changes).await?;
         }
         Ok(())
-    }
-
-    /// What a strategy has learned about a campaign on this node, to be stored.
-    pub fn checkpoint(&self, campaign: CampaignId) -> Option<Vec<u8>> {
-        let pacers = self.pacers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        pacers.get(&campaign).map(|p| p.strategy.checkpoint())
-    }
-
-    /// Takes up what another node or an earlier run has learned about a campaign.
-    pub fn restore(&self, campaign: CampaignId, settings: &crate::pacing::Settings, learned: &[u8]) {
-        let mut pacers = self.pacers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let pacer = pacers.entry(campaign).or_insert_with(|| super::Pacer {
-            settings: settings.clone(),
-            strategy: crate::pacing::strategy(settings),
-        });
-        pacer.strategy.restore(learned);
     }
 }
 

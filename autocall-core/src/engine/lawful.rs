@@ -9,7 +9,7 @@ use crate::permission::rule::RecordingMode as LawMode;
 use crate::permission::schedule::parse_week;
 use crate::permission::{
     self, CompiledRules, Dialing, Evidence, Lists, RegistryVerdict, Subject, Verdict, Voice, may_call, may_play,
-    presets,
+    pacing_problems, presets,
 };
 use crate::phone::Phone;
 use crate::planning::filing::place;
@@ -124,6 +124,11 @@ impl Lawful {
 impl Permission for Lawful {
     fn judge(&self, candidate: &Candidate, campaign: &Campaign, now: Timestamp) -> Result<Allowed, Denied> {
         super::permit::first_number(candidate, |index| self.judge_number(candidate, campaign, index, now))
+    }
+
+    fn obstacles(&self, settings: &crate::settings::Settings, now: Timestamp) -> Vec<crate::settings::Problem> {
+        // Rules that are not there allow no call, and each lead says so.
+        self.rules.get(&*settings.rules).map_or_else(Vec::new, |rules| pacing_problems(settings, rules, now))
     }
 
     fn explain(&self, candidate: &Candidate, campaign: &Campaign, now: Timestamp) -> Vec<Opinion> {

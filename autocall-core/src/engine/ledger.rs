@@ -16,7 +16,10 @@ pub(super) fn differences(before: &Call, after: &Call, settings: &Settings) -> S
         return deltas;
     }
     if was.key == is.key {
-        deltas.push(LedgerDelta { counts: minus(is.counts, was.counts), open: is.open - was.open, ..is });
+        let reviewed = is.reviewed.saturating_sub(was.reviewed);
+        let reviewed_people = is.reviewed_people.saturating_sub(was.reviewed_people);
+        let counts = minus(is.counts, was.counts);
+        deltas.push(LedgerDelta { counts, open: is.open - was.open, reviewed, reviewed_people, ..is });
     } else {
         deltas.push(LedgerDelta { counts: minus(CountsDelta::default(), was.counts), open: -was.open, ..was });
         deltas.push(is);
@@ -38,13 +41,20 @@ fn share(call: &Call, settings: &Settings) -> LedgerDelta {
         && call.agent.is_none()
         && matches!(call.stage, Stage::Dialing | Stage::Seeking { .. } | Stage::Offering { .. });
     let key = DayKey::at(answered_at.unwrap_or(call.created_at), &settings.zone());
-    LedgerDelta { counts: counts(call, settings), open: i32::from(at_risk), ..LedgerDelta::at(key) }
+    LedgerDelta {
+        counts: counts(call, settings),
+        open: i32::from(at_risk),
+        reviewed: u32::from(call.reviewed.is_some()),
+        reviewed_people: u32::from(call.reviewed == Some(true)),
+        rolling_hours: settings.pacing.ledger.rolling_hours,
+        ..LedgerDelta::at(key)
+    }
 }
 
 fn counts(call: &Call, settings: &Settings) -> CountsDelta {
     match call.outcome() {
         Some(Outcome::Machine | Outcome::VoicemailLeft | Outcome::Fax) => return CountsDelta::machine(),
-        Some(outcome) if outcome.is_abandonment() => return CountsDelta::given_up(call.passed.is_empty()),
+        Some(outcome) if outcome.is_abandonment() => return CountsDelta::given_up(is_avoidable(call, settings)),
         Some(Outcome::Connected | Outcome::MessagePlayed) | None => {}
         Some(_) => return CountsDelta::default(),
     }
@@ -52,16 +62,28 @@ fn counts(call: &Call, settings: &Settings) -> CountsDelta {
         return CountsDelta::default();
     }
     if call.gave_up_at.is_some() {
-        return CountsDelta::given_up(call.passed.is_empty());
+        return CountsDelta::given_up(is_avoidable(call, settings));
     }
-    let deadline = Millis::from_ms(i64::from(settings.pacing.ledger.deadline_ms));
     match (call.connected_at(), clock_start(call, settings)) {
-        (Some(met), Some(start)) if met - start > deadline => CountsDelta::late(call.passed.is_empty()),
+        (Some(met), Some(start)) if met - start > deadline(settings) => CountsDelta::late(is_avoidable(call, settings)),
         _ => CountsDelta::served(),
     }
 }
 
-/// From when the wait for an agent counts.
+fn deadline(settings: &Settings) -> Millis {
+    Millis::from_ms(i64::from(settings.pacing.ledger.deadline_ms))
+}
+
+/// Whether fewer dials would have helped. Not where an agent let the person pass, and not where
+/// one was asked in time and was slow to accept.
+fn is_avoidable(call: &Call, settings: &Settings) -> bool {
+    let asked_in_time = clock_start(call, settings)
+        .is_some_and(|start| call.legs.iter().skip(1).any(|leg| leg.dialled_at - start <= deadline(settings)));
+    call.passed.is_empty() && !asked_in_time
+}
+
+/// From when the wait for an agent counts. Carriers do not say when a greeting began: the pick-up
+/// stands for it, which is the stricter reading.
 fn clock_start(call: &Call, settings: &Settings) -> Option<Timestamp> {
     let facts = &call.customer().facts;
     let verdict_at = facts.verdict.map(|v| v.1);

@@ -13,9 +13,11 @@ mod file;
 mod lawful;
 mod ledger;
 mod observe;
+mod pace;
 mod perform;
 mod permit;
 mod plan;
+mod preview;
 #[cfg(feature = "run")]
 pub mod run;
 mod station;
@@ -26,14 +28,13 @@ pub use file::{LeadExplained, PREFLIGHT_MAX, Preflight};
 pub use lawful::{Lawful, Registry};
 pub use permit::{Allowed, Denied, Opinion, Permission, Standard};
 pub use plan::nothing_to_show_until;
+pub use preview::SHOWN_FOR;
 
 use crate::campaign::Refused;
 use crate::id::{AgentId, CallId, CampaignId};
-use crate::pacing::Strategy;
-use crate::ports::{Clock, Dial, DialPermit, Due, Ids, Line, Notifier, Rates, Store, StoreError, Telephony};
+use crate::ports::{Clock, Dial, DialPermit, Due, Ids, Lessons, Line, Notifier, Rates, Store, StoreError, Telephony};
 use crate::script::Script;
 use crate::time::{Millis, Timestamp};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// How often a decision is made anew when rows changed under it.
@@ -55,13 +56,8 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     permission: Arc<dyn Permission>,
     ids: Ids,
-    pacers: Mutex<BTreeMap<CampaignId, Pacer>>,
-}
-
-/// A campaign's strategy and the settings that it was made for.
-struct Pacer {
-    settings: crate::pacing::Settings,
-    strategy: Box<dyn Strategy>,
+    lessons: Option<Arc<dyn Lessons>>,
+    pacers: Mutex<pace::Pacers>,
 }
 
 /// What an engine needs.
@@ -176,8 +172,16 @@ impl Engine {
             clock: parts.clock,
             permission: parts.permission,
             ids: parts.ids,
-            pacers: Mutex::new(BTreeMap::new()),
+            lessons: None,
+            pacers: Mutex::default(),
         }
+    }
+
+    /// With a place where what pacing learns is kept over restarts and shared between nodes.
+    #[must_use]
+    pub fn with_lessons(mut self, lessons: Arc<dyn Lessons>) -> Engine {
+        self.lessons = Some(lessons);
+        self
     }
 
     /// What time the engine takes it to be.

@@ -22,30 +22,27 @@ impl Engine {
         let now = self.now();
         let mut seen = Seen::new();
         of_call(&snapshot.call.row, &decision.call, now, &mut seen);
-        if seen.is_empty() {
+        let campaign = decision.call.plan.campaign;
+        let picked_up = |call: &Call| call.customer().facts.answer_at();
+        let news = picked_up(&decision.call).filter(|_| picked_up(&snapshot.call.row).is_none());
+        if seen.is_empty() && news.is_none() {
             return;
         }
-        self.observe(decision.call.plan.campaign, &seen, now);
-    }
-
-    fn observe(&self, campaign: crate::id::CampaignId, seen: &[Observation], now: Timestamp) {
         let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(pacer) = pacers.get_mut(&campaign) else { return };
-        for observation in seen {
-            pacer.strategy.observe(*observation, now);
+        if let Some(at) = news {
+            pacers.news_came(campaign, now - at);
         }
+        pacers.observe(campaign, &seen, now);
     }
 
-    /// Lets every campaign of this node learn that a wrap-up ended.
+    /// Lets the campaigns that draw on the agent's pool learn that a wrap-up ended.
     pub(super) fn learn_wrap_up(&self, before: &Agent, after: &Agent, now: Timestamp) {
         if !(matches!(before.state, State::WrapUp { .. }) && after.state == State::Idle) {
             return;
         }
         let took = after.since - before.since;
         let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
-        for pacer in pacers.values_mut() {
-            pacer.strategy.observe(Observation::WrapUp { took }, now);
-        }
+        pacers.wrap_up_ended(before.pool, took, now);
     }
 }
 

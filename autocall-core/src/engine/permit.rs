@@ -64,6 +64,13 @@ pub trait Permission: Send + Sync {
         };
         self.judge(candidate, campaign, now).err().map(of).into_iter().collect()
     }
+
+    /// What in the settings keeps the campaign from starting, whoever would be called. Nothing
+    /// where no law is asked.
+    fn obstacles(&self, settings: &crate::settings::Settings, now: Timestamp) -> Vec<crate::settings::Problem> {
+        let _ = (settings, now);
+        Vec::new()
+    }
 }
 
 /// Lists, rests, live calls, caps and the campaign's own windows. No law: for tests, simulations,

@@ -180,7 +180,7 @@ impl<'a> Batch<'a> {
             number_index: allowed.number_index,
             from,
             account: account(self.campaign),
-            class: lead.class,
+            class: super::pace::class_of(lead),
             name: lead.person.name(),
             mode: self.settings.transfer.mode,
             agentless: self.settings.is_agentless(),

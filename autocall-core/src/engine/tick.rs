@@ -2,23 +2,21 @@
 
 use super::permit::Denied;
 use super::plan::{Added, Batch, customer_dial};
-use super::{CONFLICTS_MAX, Engine, EngineError, Pacer, Task};
-use crate::agent::{Agent, Hold, State};
+use super::{CONFLICTS_MAX, Engine, EngineError, Task};
+use crate::agent::{Agent, State};
 use crate::call::Stop;
 use crate::campaign::Effect;
 use crate::id::{AgentId, CallId, CampaignId, LeadId};
-use crate::pacing::{self, AgentView, CallView, DayKey, Limits, Phase, Plan};
+use crate::pacing::Plan;
 use crate::planning::callback::{self, CallbackPolicy, Turn};
 use crate::ports::{
-    AgentBrief, CampaignView, Candidate, Changes, GuardValue, Note, PoolView, Put, RowKey, StoreError, Urgency,
-    Versioned,
+    AgentBrief, CampaignView, Candidate, Changes, Lease, Note, Put, RowKey, StoreError, Urgency, Versioned,
 };
 use crate::settings::TransferMode;
 use crate::time::{Millis, Timestamp};
-use std::sync::PoisonError;
 
 /// The most leads looked at in one tick.
-const CANDIDATES_MAX: u32 = 500;
+pub(super) const CANDIDATES_MAX: u32 = 500;
 
 /// The most calls created by one commit.
 const BATCH_MAX: u32 = 100;
@@ -30,6 +28,7 @@ impl Engine {
     /// Looks at a campaign and dials what should be dialled.
     pub async fn tick(&self, campaign: CampaignId) -> Result<Vec<Task>, EngineError> {
         let mut tasks = Vec::new();
+        let mut leased = None;
         for _ in 0..CONFLICTS_MAX {
             let view = match self.store.campaign(campaign).await {
                 Ok(view) => view,
@@ -49,13 +48,14 @@ impl Engine {
                 tasks.extend(halted);
                 return Ok(tasks);
             }
-            let plan = self.plan(&view, now).await?;
+            let plan = self.plan(&view, leased, now).await?;
             tasks.extend(
                 plan.cancel.iter().filter_map(|&i| view.calls.get(i as usize).map(|c| Task::Stop(c.id, Stop::Pacing))),
             );
-            match self.dial_planned(&view, &plan, now).await {
+            match self.dial_planned(&view, &plan, &mut leased, now).await {
                 Ok(more) => {
                     tasks.extend(more);
+                    self.exchange_lessons(campaign, now).await;
                     return Ok(tasks);
                 }
                 Err(EngineError::Store(StoreError::Conflict { .. })) => continue,
@@ -89,9 +89,15 @@ impl Engine {
     /// Starts or ends a campaign whose time has come. `None` where it stays as it is.
     async fn turn(&self, view: &CampaignView, now: Timestamp) -> Result<Option<Vec<Task>>, EngineError> {
         let mut row = (*view.campaign.row).clone();
-        let effects = row.tick(now);
+        let mut effects = row.tick(now);
         if row == *view.campaign.row {
             return Ok(None);
+        }
+        if row.state == crate::campaign::State::Running && !self.permission.obstacles(&row.settings, now).is_empty() {
+            // Rules may have come into force since the campaign was scheduled: say so by pausing.
+            effects = row.command(&crate::campaign::Command::Pause, now).unwrap_or_default();
+            let what = "not started: its settings break rules in force".to_owned();
+            self.notifier.notify(&Note::Alarm { campaign: row.id, what });
         }
         let mut changes = Changes::new(row.id.tenant(), now);
         let id = row.id;
@@ -114,52 +120,14 @@ impl Engine {
         waiting.zip(free).map(|(call, _)| Task::Look(call.id)).collect()
     }
 
-    /// Asks the campaign's strategy.
-    async fn plan(&self, view: &CampaignView, now: Timestamp) -> Result<Plan, EngineError> {
-        let campaign = &view.campaign.row;
-        let settings = &campaign.settings;
-        let account = super::plan::account(campaign.id);
-        let rate = settings.caps.calls_per_second_max;
-        let own = match &view.dials.value {
-            GuardValue::Dials(bucket) => bucket.available(rate, now),
-            _ => 0,
-        };
-        let paid = settings.cost.affordable(settings, view.spent_micros, live(view));
-        let dials_now = self.rates.available(&account, now).await?.min(own).min(paid);
-        let agents = agent_views(view);
-        let calls: Vec<CallView> = view.calls.iter().map(call_view).collect();
-        let lines = i64::from(settings.caps.lines_max) - i64::from(view.load.lines());
-        let limits = Limits {
-            may_dial: true,
-            free_lines: lines.clamp(0, i64::from(u32::MAX)) as u32,
-            dials_now,
-            dials_per_s_milli: (settings.caps.calls_per_second_max * 1000.0) as u32,
-            leads_left: Some(view.leads.open.clamp(0, i64::from(u32::MAX)) as u32),
-            promised_idle: promised_idle(view),
-            event_lag_ms: 0,
-        };
-        let look = pacing::View {
-            agents: &agents,
-            calls: &calls,
-            next_classes: &[],
-            limits,
-            ledger: &view.ledger,
-            day: DayKey::at(now, &settings.zone()),
-            transfer: match settings.transfer.mode {
-                TransferMode::OnDemand => pacing::Transfer::OnDemand,
-                TransferMode::Standing => pacing::Transfer::Standing,
-            },
-        };
-        let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
-        let pacer = pacers.entry(campaign.id).or_insert_with(|| Pacer::of(&settings.pacing));
-        if pacer.settings != settings.pacing {
-            *pacer = Pacer::of(&settings.pacing);
-        }
-        Ok(pacer.strategy.plan(&look, now))
-    }
-
     /// Finds leads for the plan and commits the calls.
-    async fn dial_planned(&self, view: &CampaignView, plan: &Plan, now: Timestamp) -> Result<Vec<Task>, EngineError> {
+    async fn dial_planned(
+        &self,
+        view: &CampaignView,
+        plan: &Plan,
+        leased: &mut Option<Lease>,
+        now: Timestamp,
+    ) -> Result<Vec<Task>, EngineError> {
         let campaign = view.campaign.row.id;
         let mut wanted = plan.dial.min(BATCH_MAX);
         let mut batch = Batch::new(view, now);
@@ -190,7 +158,8 @@ impl Engine {
             None => next_look(view, plan, wanted, dialled, denied, found, now),
         };
         batch.changes.wakes.push((campaign, next));
-        let tasks = self.commit_batch(batch, view, now).await?;
+        self.looked_at(campaign, plan, &candidates, dialled, now);
+        let tasks = self.commit_batch(batch, view, leased, now).await?;
         self.notifier.notify(&Note::Planned { campaign, dialled, why: plan.why });
         Ok(tasks)
     }
@@ -205,7 +174,8 @@ impl Engine {
     ) {
         let taken = |id: AgentId| batch.calls.iter().any(|c| c.plan.for_agent == Some(id));
         let policy = &view.campaign.row.settings.callbacks;
-        let for_agent = match wanted_agent(candidate, owners, policy, now) {
+        let mode = view.campaign.row.settings.transfer.mode;
+        let for_agent = match wanted_agent(candidate, owners, policy, mode, now) {
             Ok(Some(agent)) if taken(agent.row.id) => {
                 let until = now + Millis::from_secs(20);
                 return batch.deny(candidate, Denied { rule: "callback_agent_busy".into(), until });
@@ -231,25 +201,27 @@ impl Engine {
     }
 
     /// Leases the rate, commits, and turns permits into dials. A batch that loses a race on single
-    /// leads is decided again by the caller on a fresh reading.
+    /// leads is decided again by the caller on a fresh reading; what was `leased` for it stands.
     async fn commit_batch(
         &self,
         mut batch: Batch<'_>,
         view: &CampaignView,
+        leased: &mut Option<Lease>,
         now: Timestamp,
     ) -> Result<Vec<Task>, EngineError> {
         batch.seal();
-        let mut lease = None;
         if !batch.calls.is_empty() {
             let account = super::plan::account(view.campaign.row.id);
             let want = batch.calls.len() as u32;
-            let granted = self.rates.lease(&account, want, Urgency::Lead, now).await?;
-            if granted.granted < want {
+            if leased.is_none_or(|l| l.granted < want) {
+                *leased = Some(self.rates.lease(&account, want, Urgency::Lead, now).await?);
+            }
+            if leased.is_none_or(|l| l.granted < want) {
                 return Err(StoreError::Conflict { stale: vec![RowKey::Campaign(view.campaign.row.id)] }.into());
             }
-            lease = Some(granted);
         }
         let committed = self.commit(&batch.changes).await?;
+        let lease = if batch.calls.is_empty() { None } else { leased.take() };
         let settings = &view.campaign.row.settings;
         let dials = committed.permits.into_iter().zip(&batch.calls);
         let place = |i: usize| lease.map_or(now, |l| l.place(i));
@@ -258,35 +230,35 @@ impl Engine {
     }
 
     /// Dials one lead for one agent: preview, or a click on a lead. The agent gets the call when a
-    /// person answers. With `lead` absent, the next one that may be called.
+    /// person answers. With `lead` absent, the one that the agent is shown
+    /// ([`Engine::show_next`]), else the next one that may be called. A lead that another agent
+    /// looks at is not dialled.
     pub async fn dial_for(
         &self,
         campaign: CampaignId,
         agent: AgentId,
         lead: Option<LeadId>,
     ) -> Result<Vec<Task>, EngineError> {
+        let mut leased = None;
         for _ in 0..CONFLICTS_MAX {
             let view = self.store.campaign(campaign).await?;
             let now = self.now();
-            if !view.campaign.row.dials(now) {
-                return Err(EngineError::NotNow("the campaign does not dial"));
-            }
             let reserved = self.store.agent(agent).await?.agent;
-            let ours = view.pools.iter().any(|p| p.pool == reserved.row.pool);
+            super::preview::fits(&view, &reserved.row, now)?;
             let settings = &view.campaign.row.settings;
             if settings.cost.affordable(settings, view.spent_micros, live(&view)) == 0 {
                 return Err(EngineError::NotNow("the budget allows no further call"));
             }
-            if !reserved.row.is_free() || !ours {
-                return Err(EngineError::NotNow("the agent is not free for this campaign"));
-            }
             if !may_dial_one(&view, now) {
                 return Err(EngineError::NotNow("every line is in use, or calls per second are used up"));
             }
-            let candidates = match lead {
+            let candidates = match lead.or(reserved.row.shown_at(now)) {
                 Some(lead) => vec![self.one_candidate(&view, lead, now).await?],
                 None => self.store.candidates(campaign, now, CANDIDATES_MAX).await?,
             };
+            if candidates.iter().any(|c| super::preview::is_anothers(c, &reserved, now)) {
+                return Err(EngineError::NotNow("another agent looks at the lead"));
+            }
             let mut batch = Batch::new(&view, now);
             for candidate in &candidates {
                 if let Some(denied) = batch.quota_denies(&candidate.lead.row) {
@@ -304,7 +276,7 @@ impl Engine {
                 }
             }
             let nothing = batch.calls.is_empty();
-            match self.commit_batch(batch, &view, now).await {
+            match self.commit_batch(batch, &view, &mut leased, now).await {
                 Ok(_) if nothing => return Err(EngineError::NotNow("no lead may be called now")),
                 Ok(tasks) => return Ok(tasks),
                 Err(EngineError::Store(StoreError::Conflict { .. })) => continue,
@@ -357,14 +329,8 @@ impl Engine {
 }
 
 /// Calls in flight.
-fn live(view: &CampaignView) -> u32 {
+pub(super) fn live(view: &CampaignView) -> u32 {
     u32::try_from(view.load.live()).unwrap_or(0)
-}
-
-impl Pacer {
-    fn of(settings: &pacing::Settings) -> Pacer {
-        Pacer { settings: settings.clone(), strategy: pacing::strategy(settings) }
-    }
 }
 
 /// Whose turn a lead's appointment is, if it has one.
@@ -383,10 +349,11 @@ fn wanted_agent<'a>(
     candidate: &Candidate,
     owners: &'a Owners,
     policy: &CallbackPolicy,
+    mode: TransferMode,
     now: Timestamp,
 ) -> Result<Option<&'a Versioned<Agent>>, Denied> {
     let owner = candidate.lead.row.callback.and_then(|c| c.agent).and_then(|agent| owners.get(&agent));
-    if let Some(owner) = owner.filter(|a| a.row.is_free()) {
+    if let Some(owner) = owner.filter(|a| super::preview::can_take(&a.row, mode)) {
         return Ok(Some(owner));
     }
     match turn_of(candidate, policy, now) {
@@ -430,45 +397,6 @@ pub(super) fn stop_calls(view: &CampaignView) -> Vec<Task> {
     view.calls.iter().map(|c: &crate::ports::CallBrief| Task::Stop(c.id, Stop::Campaign)).collect()
 }
 
-fn is_free(agent: &AgentBrief) -> bool {
+pub(super) fn is_free(agent: &AgentBrief) -> bool {
     agent.available && agent.state == State::Idle
-}
-
-/// Free agents of shared pools that other campaigns do not count on; `None` where no pool is
-/// shared.
-fn promised_idle(view: &CampaignView) -> Option<u32> {
-    if view.pools.iter().all(|p| p.promised == 0) {
-        return None;
-    }
-    let left = |p: &PoolView| (p.agents.iter().filter(|a| is_free(a)).count() as u32).saturating_sub(p.promised);
-    Some(view.pools.iter().map(left).sum())
-}
-
-fn agent_views(view: &CampaignView) -> Vec<AgentView> {
-    let standing = view.campaign.row.settings.transfer.mode == TransferMode::Standing;
-    let usable = |a: &&AgentBrief| !standing || a.standing || a.state != State::Idle;
-    view.pools.iter().flat_map(|p| &p.agents).filter(usable).map(agent_view).collect()
-}
-
-fn agent_view(agent: &AgentBrief) -> AgentView {
-    let phase = match agent.state {
-        State::Idle => Phase::Idle,
-        _ if !agent.available => Phase::Leaving,
-        State::Held { hold: Hold::Reserved, .. } => Phase::Reserved,
-        State::Held { hold: Hold::Ringing, .. } => Phase::Ringing,
-        State::Held { hold: Hold::Talking, .. } => Phase::Talking,
-        State::WrapUp { .. } => Phase::WrapUp,
-    };
-    AgentView { phase, since: agent.since, share_pct: 100 }
-}
-
-fn call_view(call: &crate::ports::CallBrief) -> CallView {
-    CallView {
-        class: call.class,
-        dialed_at: call.dialled_at,
-        ringing_at: call.ringing_at,
-        answered_at: call.answered_at,
-        waiting_since: call.waiting_since,
-        agent_reserved: call.agent.is_some(),
-    }
 }

@@ -8,8 +8,8 @@ use crate::lead::Lead;
 use crate::pacing::{DayKey, Ledger};
 use crate::planning::caller_id::Shown;
 use crate::ports::{
-    AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Guard, GuardKey, Lists, PoolView, Snapshot, StoreError,
-    Versioned,
+    AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Due, Guard, GuardKey, Lists, PoolView, Sharer, Snapshot,
+    StoreError, Versioned,
 };
 use crate::settings::TransferMode;
 use crate::time::{Millis, Timestamp};
@@ -118,22 +118,43 @@ impl Inner {
             shown: settings.caller_ids.iter().map(|&from| self.shown(tenant, from)).collect(),
             quotas: settings.quotas.iter().map(|q| row.quota(&q.name)).collect(),
             next_due: self.open.get(&id).and_then(|o| o.next_due()),
+            callback_at: self.callback_at(id),
         })
     }
 
     fn pool_view(&self, pool: PoolId, viewer: CampaignId) -> PoolView {
         let version = self.guard(viewer.tenant(), GuardKey::Pool(pool)).version;
         let Some(row) = self.pools.get(&pool) else {
-            return PoolView { pool, version, agents: Vec::new(), promised: 0 };
+            return PoolView { pool, version, agents: Vec::new(), promised: 0, sharers: Vec::new() };
         };
         let at_work = row.agents.iter().filter_map(|a| self.agents.get(a)).filter(|a| is_at_work(&a.row));
         let others = row.campaigns.iter().filter(|&&c| c != viewer).filter_map(|c| self.campaigns.get(c));
-        let promised: i32 = others.map(|c| c.load.dialing + c.load.waiting).sum();
+        let sharers: Vec<Sharer> = others.map(|c| self.sharer(c)).filter(|s| s.running || s.open > 0).collect();
         PoolView {
             pool,
             version,
             agents: at_work.map(|a| agent_brief(&a.row)).collect(),
-            promised: promised.max(0) as u32,
+            promised: sharers.iter().map(|s| s.open).sum(),
+            sharers,
+        }
+    }
+
+    fn callback_at(&self, id: CampaignId) -> Option<Timestamp> {
+        self.open.get(&id).and_then(|o| o.callback_at())
+    }
+
+    fn sharer(&self, row: &super::CampaignRow) -> Sharer {
+        let campaign = &row.campaign.row;
+        let count = |n: i64| n.clamp(0, i64::from(u32::MAX)) as u32;
+        Sharer {
+            campaign: campaign.id,
+            share: campaign.settings.pacing.share,
+            ahead: campaign.settings.pacing.dials_ahead(),
+            running: campaign.state == crate::campaign::State::Running,
+            open: count(i64::from(row.load.dialing + row.load.waiting)),
+            leads: count(row.leads.open),
+            wake_at: self.timers.at(Due::Campaign(campaign.id)),
+            callback_at: self.callback_at(campaign.id),
         }
     }
 

@@ -35,6 +35,11 @@ impl OpenLeads {
         });
         choose(found.collect(), settings, now, limit)
     }
+    /// When the first appointment is due.
+    pub(super) fn callback_at(&self) -> Option<Timestamp> {
+        let appointments = self.lanes.iter().filter(|(lane, _)| lane.class() == 0);
+        appointments.filter_map(|(_, leads)| leads.first()).map(|&(due, _, _)| due).min()
+    }
     /// When the next one is due; `None` where all wait for a change.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         let lanes = self.lanes.iter().filter(|(lane, _)| **lane != Lane::PARKED);
@@ -59,6 +64,10 @@ impl Timers {
             self.of.insert(what, at);
             self.by_time.insert((at, what));
         }
+    }
+    /// The time of one thing; `NEVER` where none is set.
+    pub(super) fn at(&self, what: Due) -> Timestamp {
+        self.of.get(&what).copied().unwrap_or(Timestamp::NEVER)
     }
     /// The earliest time set.
     pub(super) fn next(&self) -> Option<Timestamp> {

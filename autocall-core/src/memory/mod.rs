@@ -16,8 +16,8 @@ use crate::planning::caller_id::Shown;
 use crate::planning::counts::CountKey;
 use crate::planning::funnel::Funnel;
 use crate::ports::{
-    AgentView, CampaignView, Candidate, Changes, Committed, Disposed, Due, Guard, GuardKey, LeadCounts, Listing,
-    Snapshot, Store, StoreError, Versioned,
+    AgentView, CampaignView, Candidate, Changes, Committed, Disposed, Due, Guard, GuardKey, LeadCounts, Lesson,
+    Lessons, Listing, Snapshot, Store, StoreError, Versioned,
 };
 use crate::time::Timestamp;
 use async_trait::async_trait;
@@ -46,6 +46,7 @@ struct Inner {
     disposed: Vec<Disposed>,
     listings: BTreeMap<(TenantId, Phone), Vec<Listing>>,
     shown: BTreeMap<(TenantId, Phone), Shown>,
+    lessons: BTreeMap<CampaignId, Lesson>,
 }
 
 /// A campaign with its counts.
@@ -134,6 +135,27 @@ impl MemoryStore {
     /// The do-not-call entries of a number.
     pub fn listings(&self, tenant: TenantId, phone: Phone) -> Vec<Listing> {
         self.lock().listings.get(&(tenant, phone)).cloned().unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl Lessons for MemoryStore {
+    async fn load(&self, campaign: CampaignId) -> Result<Option<Lesson>, StoreError> {
+        Ok(self.lock().lessons.get(&campaign).cloned())
+    }
+    async fn save(
+        &self,
+        campaign: CampaignId,
+        learned: &[u8],
+        expected: u64,
+        _now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut inner = self.lock();
+        if inner.lessons.get(&campaign).map_or(0, |l| l.version) != expected {
+            return Ok(false);
+        }
+        inner.lessons.insert(campaign, Lesson { version: expected + 1, learned: learned.to_vec() });
+        Ok(true)
     }
 }
 

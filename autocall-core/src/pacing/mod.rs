@@ -5,6 +5,8 @@
 //! (the [`Ledger`], calls in flight) comes in through the [`View`]; what is learned can be saved
 //! as a checkpoint and lost without harm. No clock, no dice, no allocation in steady state.
 
+#[cfg(test)]
+mod laws;
 mod ledger;
 mod observe;
 mod plan;
@@ -19,7 +21,7 @@ pub use observe::*;
 pub use plan::*;
 pub use predictive::Predictive;
 pub use settings::*;
-pub use share::{Claim, divide};
+pub use share::{Claim, PoolClaim, PoolPart, Turns, divide, part_of_pool};
 pub use simple::{Agentless, Power, Preview, Progressive};
 pub use view::*;
 
@@ -57,7 +59,7 @@ pub fn strategy(settings: &Settings) -> Box<dyn Strategy> {
     match settings.mode {
         Mode::Preview => Box::new(Preview),
         Mode::Progressive => Box::new(Progressive),
-        Mode::Power { ratio } => Box::new(Power { ratio }),
+        Mode::Power { ratio } => Box::new(Power { ratio, ledger: settings.ledger.clone() }),
         Mode::Predictive { .. } => Box::new(Predictive::new(settings)),
         Mode::Agentless { in_flight_max } => Box::new(Agentless { in_flight_max }),
     }

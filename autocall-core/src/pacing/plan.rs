@@ -50,6 +50,10 @@ pub struct Why {
     pub window: Option<Window>,
     /// Answer probability of the next lead's class, as learned.
     pub answer: f32,
+    /// The share of agents who say yes when they are rung, as learned; 0 where nobody is rung.
+    pub accept: f32,
+    /// Mean seconds from an agent's ring to yes.
+    pub connect_s: f32,
 }
 
 /// What decided a plan.
@@ -81,6 +85,9 @@ pub enum Reason {
     Reserving,
     /// The average wait between calls already meets the target.
     TargetWait,
+    /// Predictive, held at one call per agent: that gets through the list before calling closes,
+    /// so whoever were abandoned would be lost for nothing.
+    ShortList,
 }
 
 /// What kept a plan below its wish.
@@ -112,6 +119,8 @@ impl Why {
             budget: 0.0,
             window: None,
             answer: 0.0,
+            accept: 0.0,
+            connect_s: 0.0,
         }
     }
 }
@@ -130,7 +139,14 @@ impl fmt::Display for Why {
             Reason::Unavoidable => {
                 write!(f, "one call per agent: abandonments that pacing cannot avoid already reach the cap")?
             }
+            Reason::Reserving if self.accept > 0.0 => write!(
+                f,
+                "one call per agent: agents are rung on demand, {:.0} % say yes after {:.1} s; {idle} free",
+                self.accept * 100.0,
+                self.connect_s
+            )?,
             Reason::Reserving => write!(f, "one call per agent: each agent is rung on demand")?,
+            Reason::ShortList => write!(f, "one call per agent: the list will be done before calling closes")?,
             Reason::TargetWait => write!(f, "agents already wait no longer than the target: {idle} free")?,
             Reason::Price => write!(
                 f,

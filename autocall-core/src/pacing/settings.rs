@@ -14,6 +14,25 @@ pub struct Settings {
     pub ledger: LedgerRules,
     /// Whether calls that rang for [`RING_MIN_S`] seconds may be let go when nobody will be free.
     pub cancel: Cancel,
+    /// The campaign's part of what it shares with others: agents of a pool, the carrier's rate.
+    pub share: Share,
+}
+
+/// A campaign's part of what several campaigns share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Share {
+    /// 0 to 9; a higher one is served first, whatever the weights. A campaign with a callback due
+    /// now goes before all of them.
+    pub priority: u8,
+    /// 1 to 100; campaigns of one priority share in proportion to it.
+    pub weight: u32,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Share { priority: 5, weight: 1 }
+    }
 }
 
 /// The shortest ring after which an unanswered call may be let go: 15 seconds, 16 CFR
@@ -68,6 +87,10 @@ impl Settings {
         s.ledger.cap = cap;
         s
     }
+    /// Whether more calls are dialled than there are free agents.
+    pub fn dials_ahead(&self) -> bool {
+        matches!(self.mode, Mode::Predictive { .. } | Mode::Power { .. })
+    }
     /// Everything wrong with these settings; empty when they can be used.
     pub fn check(&self) -> Vec<Problem> {
         let mut wrong = Vec::new();
@@ -91,6 +114,9 @@ impl Settings {
                     wrong.push(Problem::NoLines);
                 }
             }
+        }
+        if self.share.priority > 9 || !(1..=100).contains(&self.share.weight) {
+            wrong.push(Problem::Share);
         }
         wrong.extend(self.ledger.check());
         wrong
@@ -119,6 +145,8 @@ pub enum Problem {
     Deadline,
     /// A guard outside 0 to 6 standard deviations.
     Guard,
+    /// A priority above 9, or a weight outside 1 to 100.
+    Share,
 }
 
 impl fmt::Display for Problem {
@@ -133,6 +161,7 @@ impl fmt::Display for Problem {
             Problem::Misjudged => "the share of people misjudged as machines must lie between 0 and 1",
             Problem::Deadline => "the deadline to connect must lie between 0 and 60 seconds",
             Problem::Guard => "the guard must lie between 0 and 6 standard deviations",
+            Problem::Share => "the priority must lie between 0 and 9 and the weight between 1 and 100",
         })
     }
 }

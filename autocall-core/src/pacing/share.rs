@@ -4,6 +4,10 @@
 //! within one priority the parts follow the weights, and what one campaign does not want goes to
 //! the others.
 
+use super::Share;
+use crate::{Millis, Timestamp};
+use std::collections::BTreeMap;
+
 /// One campaign's claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
@@ -60,10 +64,190 @@ fn is_behind(claims: &[Claim], parts: &[u32], i: usize, best: usize) -> bool {
     weight(i) * odd(best) > weight(best) * odd(i)
 }
 
+/// A running campaign's claim on a pool of agents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolClaim {
+    /// Higher goes first.
+    pub priority: u8,
+    /// The share within one priority.
+    pub weight: u32,
+    /// It has leads to dial now.
+    pub hungry: bool,
+    /// It dials more calls than it has free agents for, and answers for the difference with its
+    /// own ledger.
+    pub ahead: bool,
+    /// Calls in flight or waiting that will need an agent.
+    pub open: u32,
+}
+
+/// What a campaign may count on of a pool that several draw on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolPart {
+    /// Of the agents free now.
+    pub idle: u32,
+    /// Of those who become free later, in percent.
+    pub share_pct: u8,
+}
+
+/// The part of `claims[own]` in a pool with so many `free` agents. Every campaign that sees the
+/// claims in the same order sees the same division.
+///
+/// A campaign with one call for each agent holds an agent for every call that it has open, so
+/// those are taken off what the others may count on. One that dials ahead holds its part.
+pub fn part_of_pool(free: u32, claims: &[PoolClaim], own: usize) -> PoolPart {
+    let of = |whole: u32, parts: &mut Vec<u32>| {
+        let want = |c: &PoolClaim| if c.hungry { whole } else { c.open.min(whole) };
+        let each: Vec<Claim> =
+            claims.iter().map(|c| Claim { priority: c.priority, weight: c.weight, want: want(c) }).collect();
+        divide(whole, &each, parts);
+    };
+    let mut parts = Vec::with_capacity(claims.len());
+    of(100, &mut parts);
+    let share_pct = parts.get(own).copied().unwrap_or(0) as u8;
+    of(free, &mut parts);
+    let others = (0..claims.len()).filter(|i| *i != own);
+    let held = |i: usize| if claims[i].ahead { claims[i].open.min(parts[i]) } else { claims[i].open };
+    let promised = others.map(held).fold(0, u32::saturating_add);
+    let idle = parts.get(own).copied().unwrap_or(0).min(free.saturating_sub(promised));
+    PoolPart { idle, share_pct }
+}
+
+/// The most dials that one look may take where others want some too.
+const TURN_MAX: u32 = 1000;
+
+/// How long a wish for dials that was not met counts.
+const WISH_STANDS: Millis = Millis::from_secs(3);
+
+/// Whose turn it is at a rate that several campaigns share: start-time fair queueing (Goyal, Vin
+/// and Cheng 1996). Who has had least, by weight, goes first; who wants nothing holds nobody up.
+#[derive(Debug, Clone)]
+pub struct Turns<K> {
+    of: BTreeMap<K, Turn>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    priority: u8,
+    weight: u32,
+    /// Dials taken, over the weight.
+    had: f64,
+    /// Dials wished for and not had, and when.
+    unmet: u32,
+    at: Timestamp,
+}
+
+impl<K> Default for Turns<K> {
+    fn default() -> Self {
+        Turns { of: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord + Copy> Turns<K> {
+    /// Of `tokens` dials that may start now, how many `who` may take.
+    pub fn may_take(&mut self, who: K, share: Share, tokens: u32, now: Timestamp) -> u32 {
+        self.of.retain(|k, t| *k == who || now - t.at <= WISH_STANDS);
+        let rivals = self.of.iter().filter(|(k, t)| **k != who && t.unmet > 0);
+        let mut queue: Vec<(u8, f64, u32, u32)> =
+            rivals.map(|(_, t)| (t.priority, t.had, t.weight.max(1), t.unmet)).collect();
+        let least = queue.iter().map(|t| t.1).fold(f64::INFINITY, f64::min);
+        let turn = self.of.entry(who).or_insert(Turn { priority: 0, weight: 1, had: 0.0, unmet: 0, at: now });
+        (turn.priority, turn.weight) = (share.priority, share.weight.max(1));
+        if queue.is_empty() {
+            return tokens;
+        }
+        if turn.unmet == 0 {
+            // Time in which nothing was wanted is not saved up.
+            turn.had = turn.had.max(least);
+        }
+        let mut own = (turn.priority, turn.had, turn.weight);
+        let mut mine = 0;
+        for _ in 0..tokens.min(TURN_MAX) {
+            let ahead = |t: &&mut (u8, f64, u32, u32)| t.3 > 0 && (t.0 > own.0 || (t.0 == own.0 && t.1 < own.1));
+            let first = queue.iter_mut().filter(ahead).min_by(|a, b| b.0.cmp(&a.0).then(a.1.total_cmp(&b.1)));
+            match first {
+                Some(rival) => {
+                    rival.3 -= 1;
+                    rival.1 += 1.0 / f64::from(rival.2);
+                }
+                None => {
+                    mine += 1;
+                    own.1 += 1.0 / f64::from(own.2);
+                }
+            }
+        }
+        mine
+    }
+
+    /// `who` took so many dials, and wished for `unmet` more.
+    pub fn took(&mut self, who: K, dials: u32, unmet: u32, now: Timestamp) {
+        if let Some(turn) = self.of.get_mut(&who) {
+            turn.had += f64::from(dials) / f64::from(turn.weight);
+            (turn.unmet, turn.at) = (unmet, now);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn claim(priority: u8, weight: u32, open: u32) -> PoolClaim {
+        PoolClaim { priority, weight, hungry: true, ahead: false, open }
+    }
+
+    #[test]
+    fn a_pool_is_shared_by_priority_and_weight() {
+        let part = |free, claims: &[PoolClaim], own| {
+            let p = part_of_pool(free, claims, own);
+            (p.idle, p.share_pct)
+        };
+        let two = [claim(5, 3, 0), claim(5, 1, 0)];
+        assert_eq!((part(8, &two, 0), part(8, &two, 1)), ((6, 75), (2, 25)));
+        let urgent = [claim(5, 3, 0), claim(9, 1, 0)];
+        assert_eq!((part(8, &urgent, 0), part(8, &urgent, 1)), ((0, 0), (8, 100)));
+        // One that has nothing to dial keeps only what its open calls may need.
+        let done = [claim(5, 1, 0), PoolClaim { hungry: false, ..claim(9, 1, 2) }];
+        assert_eq!(part(8, &done, 0), (6, 98));
+        // Calls of others hold agents even beyond their part; those who dial ahead hold their part.
+        let late = [claim(5, 1, 1), claim(5, 1, 5)];
+        assert_eq!(part(6, &late, 0).0, 1);
+        let ahead = [claim(5, 1, 1), PoolClaim { ahead: true, ..claim(5, 1, 40) }];
+        assert_eq!(part(6, &ahead, 0).0, 3);
+        assert_eq!(part(5, &[claim(5, 1, 0); 2], 0).0 + part(5, &[claim(5, 1, 0); 2], 1).0, 5);
+    }
+
+    /// Dials of each campaign over `seconds` at one call a second.
+    fn served(shares: &[Share], stop_at: &[i64], seconds: i64) -> Vec<u32> {
+        let (mut turns, mut got) = (Turns::default(), vec![0; shares.len()]);
+        for s in 0..seconds {
+            let mut tokens = 1;
+            // Looks come in the same order each second: whoever is first must not have it all.
+            for (i, share) in shares.iter().enumerate() {
+                let now = Timestamp::from_ms(s * 1000 + i as i64);
+                let want = u32::from(s < stop_at[i]) * 4;
+                let may = turns.may_take(i, *share, tokens, now).min(want);
+                tokens -= may;
+                got[i] += may;
+                turns.took(i, may, want - may, now);
+            }
+        }
+        got
+    }
+
+    #[test]
+    fn a_rate_is_shared_fairly_and_never_left_unused() {
+        let share = |priority, weight| Share { priority, weight };
+        let got = served(&[share(5, 1), share(5, 1), share(5, 1)], &[600; 3], 600);
+        assert!(got.iter().all(|n| (195..=205).contains(n)), "{got:?}");
+        let got = served(&[share(5, 3), share(5, 1)], &[600; 2], 600);
+        assert!((440..=460).contains(&got[0]) && got[0] + got[1] >= 598, "{got:?}");
+        let got = served(&[share(5, 9), share(9, 1)], &[600; 2], 600);
+        assert!(got[1] >= 598, "priority goes first: {got:?}");
+        // The first one stops after 100 s; what it leaves goes to the other within seconds.
+        let got = served(&[share(5, 1), share(5, 1)], &[100, 600], 600);
+        assert!((48..=52).contains(&got[0]) && got[1] >= 540, "{got:?}");
+    }
 
     fn parts(whole: u32, claims: &[(u8, u32, u32)]) -> Vec<u32> {
         let claims: Vec<Claim> =
@@ -84,6 +268,21 @@ mod tests {
     }
 
     proptest! {
+        /// Whoever looks next, at one call for each agent, never brings the open calls of all
+        /// campaigns above the free agents.
+        #[test]
+        fn no_agent_is_promised_twice(
+            free in 0_u32..12,
+            claims in prop::collection::vec((0_u8..3, 1_u32..4, 0_u32..6, any::<bool>()), 1..5),
+            own in 0_usize..5,
+        ) {
+            let claims: Vec<PoolClaim> = claims.iter().map(|c| PoolClaim { hungry: c.3, ..claim(c.0, c.1, c.2) }).collect();
+            let own = own % claims.len();
+            let open: u32 = claims.iter().map(|c| c.open).sum();
+            let dial = part_of_pool(free, &claims, own).idle.saturating_sub(claims[own].open);
+            prop_assert!(open + dial <= free.max(open), "{} + {} > {}", open, dial, free);
+        }
+
         #[test]
         fn nothing_is_promised_twice_and_nothing_is_wasted(
             whole in 0_u32..80,

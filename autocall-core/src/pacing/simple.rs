@@ -1,6 +1,6 @@
 //! The strategies that need no memory: preview, progressive, power, agentless.
 
-use super::{Bound, LOOK_EVERY, Observation, Plan, Reason, Strategy, View, Why};
+use super::{Bound, LOOK_EVERY, LedgerRules, Observation, Plan, Reason, Strategy, Transfer, View, Why};
 use crate::Timestamp;
 use smallvec::SmallVec;
 
@@ -12,11 +12,14 @@ pub struct Preview;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Progressive;
 
-/// A fixed number of calls for each free agent. Knows no cap: the campaign's own risk.
-#[derive(Debug, Clone, Copy)]
+/// A fixed number of calls for each free agent; one for each while the abandonment budget is
+/// overdrawn. It does not look ahead: a burst of answers can overdraw the budget first.
+#[derive(Debug, Clone)]
 pub struct Power {
     /// Calls for each free agent.
     pub ratio: f32,
+    /// What counts as abandoned, and the cap.
+    pub ledger: LedgerRules,
 }
 
 /// Lines and rate only.
@@ -66,8 +69,15 @@ impl Strategy for Progressive {
 
 impl Strategy for Power {
     fn plan(&mut self, view: &View<'_>, now: Timestamp) -> Plan {
+        let budget = view.ledger.budget(&self.ledger, view.day);
+        let mut why = Why::new(Reason::Power, view);
+        (why.budget, why.window) = (budget.left as f32, budget.window);
+        if view.transfer == Transfer::OnDemand || budget.left < 0.0 {
+            why.reason = if budget.left < 0.0 { Reason::BudgetSpent } else { Reason::Reserving };
+            return bounded(view, now, one_each(view), why);
+        }
         let lines = (view.idle() as f32 * self.ratio.clamp(1.0, 10.0)).round() as u32;
-        bounded(view, now, lines.saturating_sub(view.open_calls()), Why::new(Reason::Power, view))
+        bounded(view, now, lines.saturating_sub(view.open_calls()), why)
     }
     fn observe(&mut self, _seen: Observation, _now: Timestamp) {}
 }

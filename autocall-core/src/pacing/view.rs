@@ -102,6 +102,8 @@ pub struct Limits {
     pub dials_per_s_milli: u32,
     /// Leads left to dial now; `None` when the list is long.
     pub leads_left: Option<u32>,
+    /// Seconds until calling closes; `None` where that is not known.
+    pub open_for_s: Option<u32>,
     /// Free agents whom the pool's row promises to this campaign; `None` when all its agents are
     /// its own.
     pub promised_idle: Option<u32>,
@@ -118,6 +120,7 @@ impl Limits {
             dials_now: u32::MAX,
             dials_per_s_milli: 0,
             leads_left: None,
+            open_for_s: None,
             promised_idle: None,
             event_lag_ms: 0,
         }

@@ -15,6 +15,7 @@ mod glue;
 pub mod history;
 pub mod hours;
 mod judge;
+mod ledger;
 mod lint;
 pub mod lists;
 pub mod presets;
@@ -28,6 +29,7 @@ pub use duties::{Duties, Intent, Obstacle, duties};
 pub use evidence::{Evidence, EvidenceRecord};
 pub use history::History;
 pub use judge::{Finding, explain, may_call, may_play};
+pub(crate) use ledger::pacing_problems;
 pub use lint::{Problem, Severity, check as lint};
 pub use subject::{
     Consent, ConsentClass, ConsentSource, Dialing, Dialings, LineType, LineTypes, Lists, PURPOSES, Parties, Party,

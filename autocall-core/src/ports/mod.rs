@@ -8,6 +8,7 @@ pub mod catalog;
 mod changes;
 mod clock;
 mod guard;
+mod lessons;
 mod notifier;
 mod rates;
 mod store;
@@ -17,11 +18,12 @@ pub use bus::{Bus, BusError, Ear, WORD_BYTES_MAX, carriable};
 pub use changes::{Changes, Check, Committed, Disposed, LeadCounts, Listing, Put, RowKey, Tally};
 pub use clock::{Clock, Ids, ManualClock, SystemClock};
 pub use guard::{CallerIdGuard, DialsGuard, Guard, GuardKey, GuardValue, NumberGuard, PersonGuard};
+pub use lessons::{Lesson, Lessons};
 pub use notifier::{Note, Notifier, Silent};
 pub use rates::{Lease, LocalRates, Places, Rates, Urgency};
 pub use store::{
-    AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Due, Lists, PoolView, Snapshot, Store, StoreError,
-    Versioned,
+    AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Due, Lists, PoolView, Sharer, Snapshot, Store,
+    StoreError, Versioned,
 };
 pub use telephony::{
     AmdRequest, Capabilities, Dial, DialError, DialPermit, Expired, Line, Refusal, Sighting, StationId, Telephony,

@@ -66,6 +66,29 @@ pub struct PoolView {
     pub agents: Vec<AgentBrief>,
     /// What other campaigns have in flight towards this pool: calls dialling, waiting or offering.
     pub promised: u32,
+    /// Those other campaigns: running ones, and any that has calls in flight; by id.
+    pub sharers: Vec<Sharer>,
+}
+
+/// Another campaign that draws on a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharer {
+    /// Which.
+    pub campaign: CampaignId,
+    /// Its part, by its settings.
+    pub share: crate::pacing::Share,
+    /// Whether it dials more calls than it has free agents for.
+    pub ahead: bool,
+    /// Whether it is running.
+    pub running: bool,
+    /// Its calls in flight or waiting.
+    pub open: u32,
+    /// Its open leads, due or not.
+    pub leads: u32,
+    /// When it is looked at next: soon where it has something to dial.
+    pub wake_at: Timestamp,
+    /// When its first open appointment is due.
+    pub callback_at: Option<Timestamp>,
 }
 
 /// A call before its conversation, as pacing and matching see it.
@@ -115,6 +138,8 @@ pub struct CampaignView {
     pub quotas: SmallVec<[QuotaCount; 1]>,
     /// When the next open lead is due; `None` where none is open.
     pub next_due: Option<Timestamp>,
+    /// When the first open appointment is due.
+    pub callback_at: Option<Timestamp>,
 }
 
 /// An agent and whom they could serve.

@@ -10,6 +10,7 @@ use autocall_core::ports::{
     Candidate, Capabilities, Dial, DialError, DialPermit, Line, Refusal, Sighting, Telephony, TelephonyError,
 };
 use autocall_core::script::Script;
+use autocall_core::settings::{Problem, Settings};
 use autocall_core::{Millis, Phone, Timestamp};
 use std::sync::Arc;
 
@@ -58,6 +59,10 @@ impl Permission for FencedPermission {
             return Ok(allowed);
         }
         Err(Denied { rule: "dial_only".into(), until: now + Millis::from_days(1) })
+    }
+
+    fn obstacles(&self, settings: &Settings, now: Timestamp) -> Vec<Problem> {
+        self.inner.obstacles(settings, now)
     }
 }
 

@@ -323,6 +323,7 @@ async fn command(
         for command in commands {
             effects.extend(row.command(command, now)?);
         }
+        app.engine.may_become(&found.row, &row, now)?;
         if row == *found.row {
             break;
         }

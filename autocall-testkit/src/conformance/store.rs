@@ -5,7 +5,9 @@ use autocall_core::agent::{AgentEvent, Status};
 use autocall_core::call::{LegFacts, ProviderRef, Stage};
 use autocall_core::lead::Callback;
 use autocall_core::outcome::Outcome;
-use autocall_core::ports::{Check, Due, Guard, GuardKey, GuardValue, Listing, NumberGuard, RowKey, Store, StoreError};
+use autocall_core::ports::{
+    Check, Due, Guard, GuardKey, GuardValue, Lesson, Lessons, Listing, NumberGuard, RowKey, Store, StoreError,
+};
 use autocall_core::{Millis, Priority, TenantId, Timestamp};
 use std::sync::Arc;
 
@@ -574,6 +576,29 @@ pub async fn a_campaign_view_counts<S: Store>(store: &S) {
     assert_eq!(at_work, [(agent_id(t, 1), true), (agent_id(t, 3), false)]);
     let other = store.campaign(campaign_id(t, 2)).await.expect("there");
     assert_eq!(other.pools[0].promised, 3, "what campaign 1 has in flight");
+    let sharer = other.pools[0].sharers[0];
+    assert_eq!((other.pools[0].sharers.len(), sharer.campaign), (1, campaign_id(t, 1)));
+    assert_eq!((sharer.open, sharer.leads, sharer.running, sharer.ahead), (3, 0, true, false));
+    assert_eq!((sharer.share, sharer.callback_at), (autocall_core::pacing::Share::default(), None));
+    assert_eq!((own.sharers.len(), other.callback_at), (1, None), "campaign 2 runs as well");
+}
+
+/// What pacing has learned is kept by version: who comes second is told so and writes nothing.
+pub async fn lessons_are_kept_by_version<S: Store + Lessons>(store: &S) {
+    let t = TenantId(97);
+    seed(store, t, 1).await;
+    let (one, other) = (campaign_id(t, 1), campaign_id(t, 2));
+    let kept = |version, learned: &[u8]| Some(Lesson { version, learned: learned.to_vec() });
+    assert_eq!(Lessons::load(store, one).await, Ok(None));
+    assert_eq!(store.save(one, b"first", 0, NOW).await, Ok(true));
+    assert_eq!(store.save(one, b"also first", 0, NOW).await, Ok(false));
+    assert_eq!(store.save(one, b"second", 1, NOW).await, Ok(true));
+    assert_eq!(store.save(one, b"late", 1, NOW).await, Ok(false));
+    assert_eq!(Lessons::load(store, one).await, Ok(kept(2, b"second")));
+    assert_eq!(Lessons::load(store, other).await, Ok(None));
+    let large = vec![7_u8; 64 * 1024];
+    assert_eq!(store.save(one, &large, 2, NOW).await, Ok(true));
+    assert_eq!(Lessons::load(store, one).await, Ok(kept(3, &large)));
 }
 
 /// A person who waits is listed for every agent who could take the call, the longest waiting first.

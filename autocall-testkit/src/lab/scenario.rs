@@ -1,7 +1,7 @@
 //! Worlds to pace in.
 
 use super::law::{Dice, Law};
-use autocall_core::pacing::{LedgerRules, Transfer};
+use autocall_core::pacing::{LedgerRules, Misjudged, Transfer};
 
 /// A world: agents, leads and a carrier.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,6 +140,11 @@ pub struct Fate {
     pub join_s: f64,
 }
 
+/// The ledger as shipped, in a world where detection makes no mistakes.
+pub(super) fn ledger() -> LedgerRules {
+    LedgerRules { misjudged: Misjudged::Ignored, ..LedgerRules::default() }
+}
+
 impl Scenario {
     /// The exponential world of the exact optimum: no AMD, no hold, no wrap-up, ring mean 12 s,
     /// handling mean 150 s, the cap on the 30-day ledger alone, no call let go.
@@ -167,7 +172,7 @@ impl Scenario {
             trouble: false,
             inbound: 0.0,
             transfer: (Transfer::Standing, Law::Fixed(0.0)),
-            rules: LedgerRules { per_day: false, deadline_ms: 0, ..LedgerRules::default() },
+            rules: LedgerRules { per_day: false, deadline_ms: 0, ..ledger() },
             cancel: false,
         }
     }
@@ -188,7 +193,7 @@ impl Scenario {
             talk: Law::Mix { share: 0.35, short: 30.0, long: 168.0, cv: 0.8 },
             wrap: Law::LogNormal { mean: 30.0, cv: 0.6 },
             hold_ms: 2000,
-            rules: LedgerRules::default(),
+            rules: ledger(),
             cancel: true,
             ..Scenario::exponential(agents, answer)
         }

@@ -121,12 +121,22 @@ pub struct LedgerDelta {
     pub reviewed: u32,
     /// Of those, people.
     pub reviewed_people: u32,
+    /// The rolling window that the rules in force ask for, hours; `None` leaves it as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolling_hours: Option<u16>,
 }
 
 impl LedgerDelta {
     /// Nothing, at this time; to be filled in.
     pub fn at(key: DayKey) -> Self {
-        LedgerDelta { key, counts: CountsDelta::default(), open: 0, reviewed: 0, reviewed_people: 0 }
+        LedgerDelta {
+            key,
+            counts: CountsDelta::default(),
+            open: 0,
+            reviewed: 0,
+            reviewed_people: 0,
+            rolling_hours: None,
+        }
     }
     /// `n` calls dialled that may meet no agent.
     pub fn dialed(key: DayKey, n: u32) -> Self {
@@ -156,6 +166,7 @@ impl Ledger {
 
     /// Applies one change. Order does not matter.
     pub fn apply(&mut self, d: &LedgerDelta) {
+        self.roll(d);
         self.total.add(&d.counts);
         self.day.add(i64::from(d.key.day), &d.counts);
         self.period.add(self.period_of(d.key.day), &d.counts);
@@ -166,6 +177,19 @@ impl Ledger {
         self.open = self.open.saturating_add(d.open);
         self.reviewed = self.reviewed.saturating_add(d.reviewed);
         self.reviewed_people = self.reviewed_people.saturating_add(d.reviewed_people);
+    }
+
+    /// Keeps the rolling window that is asked for. One that is switched on, or changed, begins with
+    /// what the day has counted, so that its cap holds from the first.
+    fn roll(&mut self, d: &LedgerDelta) {
+        let kept = self.rolling.as_ref().map(|r| r.hours);
+        if let Some(hours) = d.rolling_hours.map(|h| h.clamp(1, 168)).filter(|h| kept != Some(*h)) {
+            let mut fresh = Rolling::new(hours);
+            let today = self.day.at(i64::from(d.key.day));
+            let part = fresh.part(d.key.at_s);
+            fresh.parts[part.rem_euclid(ROLLING_SLOTS as i64) as usize] = Slot { key: part, counts: today };
+            self.rolling = Some(fresh);
+        }
     }
 
     fn period_of(&self, day: i32) -> i64 {
@@ -191,11 +215,17 @@ impl Ledger {
         })
     }
 
+    /// The counts of a window; of the day where a rolling window was switched on and nothing has
+    /// been counted since.
+    fn counts_or_day(&self, window: Window, now: DayKey) -> Counts {
+        self.counts(window, now).unwrap_or_else(|| self.day.at(i64::from(now.day)))
+    }
+
     /// What may still be abandoned at this time, in the window where that is least.
     pub fn budget(&self, rules: &LedgerRules, now: DayKey) -> Budget {
         let mut least: Option<Budget> = None;
         for window in rules.windows() {
-            let Some(c) = self.counts(window, now) else { continue };
+            let c = self.counts_or_day(window, now);
             let b = Budget::of(window, &c, rules, self.reviewed());
             if least.is_none_or(|l| b.left < l.left) {
                 least = Some(b);
@@ -208,11 +238,10 @@ impl Ledger {
     /// cap by itself.
     pub fn unavoidable_reaches_cap(&self, rules: &LedgerRules, now: DayKey) -> Option<Window> {
         rules.windows().find(|&w| {
-            self.counts(w, now).is_some_and(|c| {
-                let n = rules.base(&c, self.reviewed());
-                // Fewer answers than one permitted abandonment needs tell nothing yet.
-                n * rules.cap_f64() >= 1.0 && rules.unavoidable(&c, self.reviewed()) >= rules.cap_f64() * n
-            })
+            let c = self.counts_or_day(w, now);
+            let n = rules.base(&c, self.reviewed());
+            // Fewer answers than one permitted abandonment needs tell nothing yet.
+            n * rules.cap_f64() >= 1.0 && rules.unavoidable(&c, self.reviewed()) >= rules.cap_f64() * n
         })
     }
 

@@ -49,7 +49,7 @@ impl Default for LedgerRules {
             start: StartPoint::GreetingEnd,
             deadline_ms: 2000,
             late_counts: true,
-            misjudged: Misjudged::Ignored,
+            misjudged: Misjudged::Measured { before: 0.01 },
         }
     }
 }

@@ -42,7 +42,7 @@ fn windows_tumble_and_the_two_figures_stay_apart() {
 
 #[test]
 fn the_rules_choose_what_counts_and_from_when() {
-    let mut rules = LedgerRules { late_counts: false, ..LedgerRules::default() };
+    let mut rules = LedgerRules { late_counts: false, misjudged: Misjudged::Ignored, ..LedgerRules::default() };
     let c =
         Counts { connected: 200, live: 100, queued: 80, given_up: 2, connected_late: 3, unavoidable: 1, machines: 100 };
     assert_eq!(rules.ratio(&c, (0, 0)), 0.02);
@@ -85,6 +85,29 @@ fn what_pacing_cannot_avoid_is_recognised() {
     l.apply(&LedgerDelta::settled(key(1, 1), CountsDelta::given_up(false)));
     assert_eq!(l.unavoidable_reaches_cap(&rules, key(1, 2)), Some(Window::Day));
     assert!(l.budget(&rules, key(1, 2)).left < 0.0);
+}
+
+#[test]
+fn a_rolling_window_switched_on_later_holds_from_the_first() {
+    let mut rules = LedgerRules { per_day: false, per_period: false, per_month: true, ..LedgerRules::default() };
+    let mut l = Ledger::new(key(100, 0), &rules);
+    for s in 0..40 {
+        l.apply(&LedgerDelta::settled(key(100, 30_000 + s), CountsDelta::served()));
+    }
+    for _ in 0..3 {
+        l.apply(&LedgerDelta::settled(key(100, 31_000), CountsDelta::given_up(true)));
+    }
+    rules.rolling_hours = Some(24);
+    let before = l.budget(&rules, key(100, 32_000));
+    assert!((before.left - (0.03 * 43.0 - 3.0)).abs() < 1e-9, "the day stands for it: {before:?}");
+    let on = LedgerDelta { rolling_hours: Some(24), ..LedgerDelta::settled(key(100, 33_000), CountsDelta::served()) };
+    l.apply(&on);
+    let at = |l: &Ledger, s| l.counts(Window::Rolling, key(100, s)).unwrap();
+    assert_eq!((at(&l, 34_000).live, at(&l, 34_000).given_up), (44, 3));
+    // Changed to one hour: it begins with the day again, and two hours later is empty.
+    l.apply(&LedgerDelta { rolling_hours: Some(1), ..LedgerDelta::at(key(100, 35_000)) });
+    assert_eq!(at(&l, 35_001).live, 44);
+    assert_eq!(at(&l, 35_000 + 7_300).live, 0);
 }
 
 #[test]

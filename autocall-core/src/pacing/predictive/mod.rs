@@ -29,14 +29,22 @@ const REMAKE_EVERY: Millis = Millis::from_secs(15);
 const CANCEL_ABOVE: f64 = 0.5;
 /// The same where the list comes to its end: there a lead let go is a person not reached.
 const CANCEL_ABOVE_SCARCE: f64 = 0.8;
-/// The least budget of which any may be risked, abandonments.
-const BUDGET_MIN: f64 = 0.7;
+/// The least budget of which any may be risked, abandonments. What is risked of it is bounded by
+/// the guard besides.
+const BUDGET_MIN: f64 = 0.2;
 /// People seen before a difference from the tables is called drift.
 const DRIFT_AFTER: f64 = 25.0;
 /// Standard errors by which rates known from few events are counted the worse.
-const DOUBT: f64 = 0.5;
+const DOUBT: f64 = 1.5;
 /// People seen for each further trust of one budget's worth of calls beyond free agents.
-const TRUST_AFTER: f64 = 20.0;
+const TRUST_AFTER: f64 = 5.0;
+/// Abandonments lent to the budget when calls beyond free agents are bounded by it.
+const TRUST_LENT: f64 = 1.0;
+/// A list is short when one call for each free agent gets through it in this part of the time
+/// left.
+const SHORT_WITHIN: f64 = 0.9;
+/// The time left where it is not known when calling closes, seconds.
+const OPEN_UNKNOWN_S: f64 = 3600.0;
 /// Dials that one plan looks at when nothing else bounds it.
 const DIAL_MAX: u32 = 4096;
 
@@ -213,13 +221,23 @@ impl Predictive {
         o
     }
 
+    /// Whether one call for each free agent would get through the list before calling closes. Then
+    /// speed gains no conversation, and each person abandoned is one lost.
+    fn is_short(&self, view: &View<'_>) -> bool {
+        let Some(left) = view.limits.leads_left else { return false };
+        let at_work = view.agents.iter().filter(|a| a.phase != Phase::Leaving);
+        let agents: f64 = at_work.map(|a| f64::from(a.share_pct.min(100)) / 100.0).sum();
+        let open_s = view.limits.open_for_s.map_or(OPEN_UNKNOWN_S, f64::from);
+        f64::from(left) < SHORT_WITHIN * agents * open_s / f64::from(self.model.dial_every_s())
+    }
+
     /// The most calls to let go: long enough rung, and nobody to meet.
     fn let_go(&mut self, view: &View<'_>, now: Timestamp, o: &Outlook, price: f64, plan: &mut Plan) {
         if self.settings.cancel == Cancel::Never {
             return;
         }
         self.laws.clear();
-        let scarce = view.limits.leads_left.is_some();
+        let scarce = self.is_short(view);
         let above = if scarce { CANCEL_ABOVE_SCARCE } else { CANCEL_ABOVE }.max(4.0 * price);
         let laws = &mut self.laws;
         let mut soon = |more_off: f64| {
@@ -242,6 +260,20 @@ impl Predictive {
             plan.cancel.push(i as u32);
             off += f64::from(self.model.curve(c.class).soon[ring_bin(secs(now - c.dialed_at))][1]);
         }
+    }
+
+    /// Where agents are rung for each person: one agent for each dial, and as many kept besides as
+    /// people are likely to be let pass by the first one asked.
+    fn reserve(&mut self, view: &View<'_>, now: Timestamp, why: &mut Why) -> u32 {
+        self.refresh(view, now);
+        let curve = self.model.curve(view.next_classes.first().copied().unwrap_or(u16::MAX));
+        let (answer, accept) = (curve.answer() * self.model.drift, self.learned.accept());
+        why.reason = Reason::Reserving;
+        (why.answer, why.accept) = (answer, accept as f32);
+        why.connect_s = Learned::mean_s(&self.learned.connect, 0.0);
+        let spare = f64::from(answer) * (1.0 - accept) / accept.max(0.05);
+        let most = (f64::from(view.idle()) / (1.0 + spare)) as u32;
+        most.max(view.idle().min(1)).saturating_sub(view.open_calls())
     }
 
     /// The most dials that price and ledger allow; at least `floor`, at most `most`.
@@ -324,10 +356,15 @@ impl Predictive {
             why.reason = if few { Reason::WarmingUp } else { Reason::BudgetSpent };
             return (floor, Some((o, price)));
         }
+        if self.is_short(view) {
+            self.price.learn(budget.left, stock, answers, false);
+            why.reason = Reason::ShortList;
+            return (floor, Some((o, price)));
+        }
         self.laws.clear();
         // Before many people have answered, the estimates are not worth much: calls beyond free
         // agents stay in proportion to the budget, and the proportion grows with what was seen.
-        let trusted = f64::from(view.idle()) + budget.left * (1.0 + self.people / TRUST_AFTER);
+        let trusted = f64::from(view.idle()) + (budget.left + TRUST_LENT) * (1.0 + self.people / TRUST_AFTER);
         let most = (trusted as u32).saturating_sub(view.open_calls()).min(DIAL_MAX).max(floor);
         let (mut wish, reason, miss) = self.wish(&o, floor, most, price, budget.left);
         why.reason = reason;
@@ -357,8 +394,8 @@ impl Strategy for Predictive {
             return bounded(view, now, 0, why);
         }
         if view.transfer == Transfer::OnDemand {
-            why.reason = Reason::Reserving;
-            return bounded(view, now, one_each(view), why);
+            let wish = self.reserve(view, now, &mut why);
+            return bounded(view, now, wish, why);
         }
         let (wish, outlook) = self.predict(view, now, &mut why);
         let mut plan = bounded(view, now, wish, why);

@@ -30,6 +30,8 @@ pub(super) struct Learned {
     pub talk: Table,
     /// Wrap-ups.
     pub wrap: Table,
+    /// From an agent's ring (or join) to yes, or to the end of the try.
+    pub connect: Table,
     /// People seen lately, and expected by the tables: their ratio is the present drift.
     pub drift_seen: f32,
     pub drift_expected: f32,
@@ -45,6 +47,7 @@ impl Learned {
             detection: Table::new(SPAN_BINS),
             talk: Table::new(SPAN_BINS),
             wrap: Table::new(SPAN_BINS),
+            connect: Table::new(SPAN_BINS),
             drift_seen: 0.0,
             drift_expected: 0.0,
             verdict_s: 0.0,
@@ -58,6 +61,7 @@ impl Learned {
         self.detection.absorb(&o.detection);
         self.talk.absorb(&o.talk);
         self.wrap.absorb(&o.wrap);
+        self.connect.absorb(&o.connect);
         self.drift_seen += o.drift_seen;
         self.drift_expected += o.drift_expected;
         self.verdict_s += o.verdict_s;
@@ -68,7 +72,7 @@ impl Learned {
         let rest = [self.drift_seen, self.drift_expected, self.verdict_s, self.verdicts];
         self.dials.len() == CLASSES_MAX + 1
             && self.dials.iter().all(|t| t.is_sound(RING_BINS))
-            && [&self.detection, &self.talk, &self.wrap].iter().all(|t| t.is_sound(SPAN_BINS))
+            && [&self.detection, &self.talk, &self.wrap, &self.connect].iter().all(|t| t.is_sound(SPAN_BINS))
             && rest.iter().all(|v| v.is_finite() && *v >= 0.0)
     }
 
@@ -92,6 +96,12 @@ impl Learned {
     /// Mean seconds from pick-up to a person's verdict.
     pub(super) fn verdict_mean_s(&self) -> f32 {
         if self.verdicts > 0.0 { self.verdict_s / self.verdicts } else { 0.0 }
+    }
+
+    /// The share of asked agents who say yes; near one until some did not.
+    pub(super) fn accept(&self) -> f64 {
+        let sum = |v: &[f32]| f64::from(v.iter().sum::<f32>() / self.connect.weight);
+        (sum(&self.connect.hit) + 4.0) / (sum(&self.connect.hit) + sum(&self.connect.other) + 4.0)
     }
 
     /// Mean of a talk or wrap-up, from its hazards.
@@ -132,7 +142,12 @@ impl Learned {
             }
             Observation::Talk { took, .. } => span(&mut self.talk, took),
             Observation::WrapUp { took } => span(&mut self.wrap, took),
-            Observation::Connect { .. } | Observation::Patience { .. } => {}
+            Observation::Connect { took, accepted } => {
+                let age = secs(took);
+                self.connect.add(&SPAN_EDGES, span_bin(age), age, Some(accepted), SPANS_REMEMBERED);
+            }
+            // How long people wait is bounded by law and settings, not by what they would bear.
+            Observation::Patience { .. } => {}
         }
     }
 }
@@ -302,6 +317,8 @@ pub(super) struct Model {
     pub looks: [f32; LOOKS],
     /// Mean talk plus wrap-up, seconds.
     pub handle_s: f32,
+    /// Mean time until a dial is picked up or ends, seconds.
+    pub dial_s: f32,
     /// How much more people answer now than the tables say.
     pub drift: f32,
 }
@@ -326,6 +343,7 @@ impl Model {
             verdict: [[0.0; LOOKS]; SPAN_BINS],
             looks: [5.0; LOOKS],
             handle_s: 120.0,
+            dial_s: 20.0,
             drift: 1.0,
         }
     }
@@ -334,6 +352,13 @@ impl Model {
     pub(super) fn curve(&self, class: u16) -> &Curve {
         let c = usize::from(class).min(CLASSES_MAX - 1);
         &self.curves[if self.known[c] { c } else { CLASSES_MAX }]
+    }
+
+    /// How often an agent uses up a lead at one call for each free agent, seconds: the dial, and
+    /// the conversation where it brings one.
+    pub(super) fn dial_every_s(&self) -> f32 {
+        let answer = (self.curves[CLASSES_MAX].answer() * self.drift).clamp(0.0, 1.0);
+        (self.dial_s + answer * self.handle_s).max(1.0)
     }
 
     /// Remakes the tables. `next` is the class that will be dialled next, `hold_s` how long a
@@ -363,6 +388,7 @@ impl Model {
         self.wrap.learn(&l.wrap, Some(now.wraps), 5.0);
         let wrap_mean = Learned::mean_s(&l.wrap, 0.0);
         self.handle_s = Learned::mean_s(&l.talk, 120.0) + wrap_mean;
+        self.dial_s = (all.exposure.iter().sum::<f32>() + 20.0 * all.weight) / (all.facts + all.weight);
         self.free_ahead(hold_s, wrap_mean > 0.0);
         self.verdict_ahead(&l.detection);
     }

@@ -206,7 +206,7 @@ fn it_dials_ahead_of_agents_when_the_ledger_can_bear_it() {
 
     // The same with the budget spent, with too few answers yet, and with misjudged people alone
     // above the cap: one call for each free agent, and it says why.
-    for (served, given_up, reason) in [(3000, 93, Reason::BudgetSpent), (10, 0, Reason::WarmingUp)] {
+    for (served, given_up, reason) in [(3000, 93, Reason::BudgetSpent), (5, 0, Reason::WarmingUp)] {
         let plan = Scene { served, given_up, ..scene.clone() }.plan(&trained(CapMode::Guarded { z: 1.0 }));
         assert_eq!((plan.dial, plan.why.reason), (3, reason));
     }
@@ -233,6 +233,74 @@ fn more_agents_soon_free_mean_more_calls_and_leaving_ones_mean_none() {
     };
     assert!(of(Phase::WrapUp) > of(Phase::Talking), "wrap-ups of 2 to 8 s end sooner than talks");
     assert!(of(Phase::Talking) > of(Phase::Leaving));
+}
+
+#[test]
+fn a_short_list_is_called_one_by_one() {
+    let agents = (0..20).map(|i| AgentView {
+        phase: if i < 3 { Phase::Idle } else { Phase::Talking },
+        since: NOON - Millis::from_secs(i * 6),
+        share_pct: 100,
+    });
+    let plan = |left: Option<u32>, open_for_s: Option<u32>| {
+        let limits = Limits { leads_left: left, open_for_s, ..Limits::open() };
+        let scene = Scene { agents: agents.clone().collect(), calls: Vec::new(), served: 3000, given_up: 0, limits };
+        scene.plan(&trained(CapMode::Guarded { z: 1.0 }))
+    };
+    // An agent uses up a lead in about a minute at one call each: 20 agents, 8 hours, 9,000 leads.
+    assert_eq!(plan(Some(4000), Some(8 * 3600)).why.reason, Reason::ShortList);
+    assert_eq!(plan(Some(4000), Some(8 * 3600)).dial, 3);
+    for (left, open_for_s) in
+        [(Some(20_000), Some(8 * 3600)), (Some(4000), Some(3600)), (Some(4000), None), (None, None)]
+    {
+        let plan = plan(left, open_for_s);
+        assert!(plan.why.reason == Reason::Price && plan.dial > 3, "{left:?} {open_for_s:?}: {}", plan.why);
+    }
+    assert_eq!(plan(Some(300), None).why.reason, Reason::ShortList, "the last hour, where closing is not known");
+}
+
+#[test]
+fn agents_rung_on_demand_are_reserved_and_spares_kept_for_those_who_do_not_answer() {
+    let agents = vec![AgentView { phase: Phase::Idle, since: NOON, share_pct: 100 }; 20];
+    let plan = |pacer: &mut Predictive, calls: usize| {
+        let ledger = Ledger::new(day(), &pacer.settings.ledger);
+        let view = View {
+            agents: &agents,
+            calls: &vec![CallView::dialed(0, NOON); calls],
+            next_classes: &[0],
+            limits: Limits::open(),
+            ledger: &ledger,
+            day: day(),
+            transfer: Transfer::OnDemand,
+        };
+        pacer.plan(&view, NOON)
+    };
+    let mut pacer = trained(CapMode::Guarded { z: 1.0 });
+    assert_eq!((plan(&mut pacer, 0).dial, plan(&mut pacer, 5).dial), (20, 15));
+    for i in 0..400 {
+        let accepted = i % 2 == 0;
+        pacer.observe(Observation::Connect { took: Millis::from_secs(if accepted { 4 } else { 15 }), accepted }, NOON);
+    }
+    // A quarter answer and half the agents let them pass: one spare for every four people.
+    let later = plan(&mut pacer, 0);
+    assert!((15..=17).contains(&later.dial), "{}", later.dial);
+    assert_eq!(later.why.reason, Reason::Reserving);
+    assert!((later.why.accept - 0.5).abs() < 0.05 && later.why.connect_s > 4.0, "{}", later.why);
+    assert!(later.why.to_string().contains("say yes"), "{}", later.why);
+}
+
+#[test]
+fn a_late_carrier_leaves_less_time_to_find_an_agent() {
+    let agents: Vec<AgentView> = (0..60)
+        .map(|i| AgentView { phase: Phase::WrapUp, since: NOON - Millis::from_secs(i % 4), share_pct: 100 })
+        .collect();
+    let soon = |lag| {
+        let limits = Limits { event_lag_ms: lag, ..Limits::open() };
+        let scene = Scene { agents: agents.clone(), calls: Vec::new(), served: 3000, given_up: 30, limits };
+        scene.plan(&trained(CapMode::Guarded { z: 1.0 })).why.free_soon
+    };
+    assert!(soon(1500) < soon(0));
+    assert_eq!(soon(2000), soon(9000), "nobody is held beyond the deadline");
 }
 
 #[test]

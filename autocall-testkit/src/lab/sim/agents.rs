@@ -96,10 +96,12 @@ impl Lab<'_> {
         agent.generation != generation || agent.at == NONE
     }
 
-    pub(super) fn joined(&mut self, a: u32, generation: u32) -> bool {
+    pub(super) fn joined(&mut self, a: u32, generation: u32, strategy: &mut dyn Strategy) -> bool {
         if self.is_stale(a, generation) {
             return false;
         }
+        let took = self.now - self.agent_views[self.agents[a as usize].at as usize].since;
+        strategy.observe(Observation::Connect { took, accepted: true }, self.now);
         self.does(a, Doing::Talk);
         let s = self.agents[a as usize].talk_s;
         self.after(s, Event::TalkEnds(a, generation));

@@ -267,7 +267,7 @@ impl<'a> Lab<'a> {
                 open
             }
             Event::GiveUp(c, g) => self.is_open(c, g) && self.give_up(c, strategy),
-            Event::Joined(a, g) => self.joined(a, g),
+            Event::Joined(a, g) => self.joined(a, g, strategy),
             Event::TalkEnds(a, g) => self.talk_ends(a, g, strategy),
             Event::WrapEnds(a, g) => self.wrap_ends(a, g, strategy),
             Event::Login(a) => {
@@ -307,6 +307,7 @@ impl<'a> Lab<'a> {
             dials_now: if self.s.cps.is_some() { self.tokens as u32 } else { u32::MAX },
             dials_per_s_milli: self.s.cps.map_or(0, |c| (c * 1000.0) as u32),
             leads_left: left,
+            open_for_s: Some((f64::from(self.s.day_s) - self.since_morning_s()).max(0.0) as u32),
             ..Limits::open()
         };
         for i in 0..AHEAD {
