@@ -10,7 +10,7 @@ use crate::id::{AgentId, CallId, CampaignId, LeadId};
 use crate::pacing::Plan;
 use crate::planning::callback::{self, CallbackPolicy, Turn};
 use crate::ports::{
-    AgentBrief, CampaignView, Candidate, Changes, Lease, Note, Put, RowKey, StoreError, Urgency, Versioned,
+    AgentBrief, CampaignView, Candidate, Changes, GuardValue, Lease, Note, Put, RowKey, StoreError, Urgency, Versioned,
 };
 use crate::settings::TransferMode;
 use crate::time::{Millis, Timestamp};

@@ -39,6 +39,23 @@ pub fn routes(table: &mut Table) {
         .may(&[409])
         .urgent();
     table
+        .post(
+            "/api/console/show",
+            WORK,
+            "Preview: shows the next lead that may be called; the same one until it is dialed or skipped.",
+            show,
+        )
+        .takes::<OfCampaign>()
+        .gives::<LeadView>(200)
+        .may(&[409])
+        .urgent();
+    table
+        .post("/api/console/skip", WORK, "Preview: lets the lead that is shown be; it comes up again later.", skip)
+        .takes::<Skip>()
+        .gives_nothing()
+        .may(&[409])
+        .urgent();
+    table
         .post("/api/calls/{id}/accept", WORK, "Takes the offered call.", accept)
         .gives::<CallInFull>(200)
         .may(&[409])
@@ -203,6 +220,38 @@ struct NextLead {
     campaign: Key,
     /// Which lead; the next one that may be called where absent.
     lead: Option<Key>,
+}
+
+/// Of which campaign.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct OfCampaign {
+    /// Its id.
+    campaign: Key,
+}
+
+/// For how long the lead is let be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Skip {
+    /// Minutes until it comes up again.
+    #[schema(minimum = 1, maximum = 10080)]
+    again_in_min: u32,
+}
+
+async fn show(State(app): State<App>, who: Principal, Json(body): Json<OfCampaign>) -> Answer<Json<LeadView>> {
+    let agent = who.as_agent()?;
+    let lead = app.engine.show_next(body.campaign.of(who.tenant), agent).await?;
+    Ok(Json(LeadView::of(app.catalog.lead(lead).await?)))
+}
+
+async fn skip(State(app): State<App>, who: Principal, Json(body): Json<Skip>) -> Answer<Done> {
+    let agent = who.as_agent()?;
+    if !(1..=10_080).contains(&body.again_in_min) {
+        return Err(Problem::field("again_in_min", "is not 1 to 10080", "give minutes, a week at most"));
+    }
+    app.engine.skip(agent, autocall_core::Millis::from_mins(i64::from(body.again_in_min))).await?;
+    Ok(Done)
 }
 
 async fn next(State(app): State<App>, who: Principal, Json(body): Json<NextLead>) -> Answer<Done> {

@@ -32,6 +32,30 @@ pub fn routes(table: &mut Table) {
         .takes::<Where>()
         .gives_nothing()
         .may(&[409]);
+    table
+        .post(
+            "/api/calls/{id}/review",
+            SUPERVISE,
+            "Says whether a call taken for a machine was a person; the ledger counts it.",
+            review,
+        )
+        .takes::<Heard>()
+        .gives_nothing()
+        .may(&[409]);
+}
+
+/// What somebody heard who listened to a call.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Heard {
+    /// Whether it was a person.
+    was_person: bool,
+}
+
+async fn review(State(app): State<App>, who: Principal, Path(key): Path<Key>, Json(body): Json<Heard>) -> Answer<Done> {
+    app.engine.review(key.of(who.tenant), body.was_person).await?;
+    super::note(&app, &who, "call.review", key, serde_json::json!({ "was_person": body.was_person })).await?;
+    Ok(Done)
 }
 
 /// Where the supervisor is called.
