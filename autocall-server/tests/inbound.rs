@@ -71,9 +71,10 @@ fn called_before(campaign: CampaignId, now: Timestamp) -> Lead {
         list: None,
         person: std::sync::Arc::new(LeadPerson::default()),
         person_key: 77,
-        numbers: smallvec::smallvec![Number { phone: phone(LEAD), dropped: false }],
+        numbers: smallvec::smallvec![Number::new(phone(LEAD))],
         priority: Priority::Normal,
         order: 1,
+        filed: Default::default(),
         class: 0,
         state: autocall_core::lead::State::Open,
         due_at: Timestamp::NEVER,
@@ -117,7 +118,7 @@ impl Scene {
     async fn is_listed(&self, number: &str) -> bool {
         let (numbers, now) = ([phone(number)], self.server.app.clock.now());
         let found = self.server.app.catalog.suppressed(TENANT, None, &numbers, now).await.expect("asked");
-        found[0].tenant
+        found[0].tenant.is_some()
     }
 }
 

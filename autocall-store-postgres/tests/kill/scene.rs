@@ -91,6 +91,7 @@ fn lead(n: u64, now: Timestamp) -> Lead {
         numbers: [Number { phone, dropped: false }].into_iter().collect(),
         priority: Priority::Normal,
         order: n as i64,
+        filed: Default::default(),
         class: 0,
         state: LeadState::Open,
         due_at: now,
@@ -245,6 +246,7 @@ fn dial(told: &Value) -> Dial {
         call_ms_max: serde_json::from_value(field("call_ms_max")).expect("a span"),
         amd: (told["amd"] == true).then_some(amd),
         recording: RecordingMode::Off,
+        not_before: Timestamp::EPOCH,
     }
 }
 

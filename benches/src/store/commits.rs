@@ -27,6 +27,8 @@ fn call(tenant: TenantId, n: u64) -> Call {
     let plan = CallPlan {
         campaign: lead.campaign,
         lead: lead.id,
+        person_key: lead.person_key,
+        subject: "bench".into(),
         attempt: 1,
         to: lead.numbers[0].phone,
         number_index: 0,
@@ -40,6 +42,8 @@ fn call(tenant: TenantId, n: u64) -> Call {
         abandonment_allowed: true,
         for_agent: None,
         ring_ms_max: 25_000,
+        recording: Default::default(),
+        quotas: Default::default(),
         evidence: None,
     };
     Call::new(CallId::v7(tenant, NOW, u128::from(n) << 8), Arc::new(plan), NOW)

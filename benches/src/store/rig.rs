@@ -118,11 +118,10 @@ pub(super) fn lead(campaign: CampaignId, n: u64) -> Lead {
         list: None,
         person: Arc::new(person),
         person_key: n,
-        numbers: [Number { phone: Phone::from_digits(12_010_000_000 + n).expect("valid"), dropped: false }]
-            .into_iter()
-            .collect(),
+        numbers: [Number::new(Phone::from_digits(12_010_000_000 + n).expect("valid"))].into_iter().collect(),
         priority: Priority::Normal,
         order: n as i64,
+        filed: Default::default(),
         class: 0,
         state: lead::State::Open,
         due_at: NOW,
@@ -156,18 +155,4 @@ pub(super) async fn add(store: &PostgresStore, id: CampaignId, from: u64, to: u6
         let added = store.add_leads(&batch).await.expect("added");
         assert!(added.iter().all(|a| *a == Added::New), "every lead is new");
     }
-}
-
-/// An address that nobody answers.
-pub(super) fn nobody() -> Address {
-    Address::Phone(Phone::from_digits(12_015_550_000).expect("valid"))
-}
-
-/// Runs rounds until a span has passed; how many things they did per second.
-pub(super) fn rate(span: Duration, mut round: impl FnMut() -> u64) -> f64 {
-    let (begun, mut done) = (Instant::now(), 0);
-    while begun.elapsed() < span {
-        done += round();
-    }
-    done as f64 / begun.elapsed().as_secs_f64()
 }
