@@ -88,7 +88,7 @@ fn lead(n: u64, now: Timestamp) -> Lead {
         list: None,
         person: Arc::new(Person { first_name: "Ada".into(), ..Person::default() }),
         person_key: n,
-        numbers: [Number { phone, dropped: false }].into_iter().collect(),
+        numbers: [Number::new(phone)].into_iter().collect(),
         priority: Priority::Normal,
         order: n as i64,
         filed: Default::default(),
