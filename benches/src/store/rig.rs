@@ -1,6 +1,5 @@
 //! A Postgres server of the bench's own, and what every case needs.
 
-use autocall_core::agent::Address;
 use autocall_core::campaign::{Campaign, State};
 use autocall_core::lead::{self, Lead, Number, Person};
 use autocall_core::pacing::Mode;
@@ -15,7 +14,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+
 use tokio::runtime::Runtime;
 
 /// The bench's present.
