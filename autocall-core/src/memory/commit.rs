@@ -1,6 +1,6 @@
 //! Writing: everything or nothing.
 
-use super::find::waiting_since;
+use super::find::{agent_brief, is_at_work, waiting_since};
 use super::{CampaignRow, Inner};
 use crate::agent::Agent;
 use crate::call::{Call, Stage};
@@ -139,10 +139,12 @@ impl Inner {
             && let Some(pool) = self.pools.get_mut(&old.row.pool)
         {
             pool.free.remove(&(old.row.since, agent.id));
-            pool.agents.remove(&agent.id);
+            pool.at_work.remove(&agent.id);
         }
         let pool = self.pools.entry(agent.pool).or_default();
-        pool.agents.insert(agent.id);
+        if is_at_work(agent) {
+            pool.at_work.insert(agent.id, agent_brief(agent));
+        }
         if agent.is_free() {
             pool.free.insert((agent.since, agent.id));
         }

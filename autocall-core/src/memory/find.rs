@@ -127,13 +127,12 @@ impl Inner {
         let Some(row) = self.pools.get(&pool) else {
             return PoolView { pool, version, agents: Vec::new(), promised: 0, sharers: Vec::new() };
         };
-        let at_work = row.agents.iter().filter_map(|a| self.agents.get(a)).filter(|a| is_at_work(&a.row));
         let others = row.campaigns.iter().filter(|&&c| c != viewer).filter_map(|c| self.campaigns.get(c));
         let sharers: Vec<Sharer> = others.map(|c| self.sharer(c)).filter(|s| s.running || s.open > 0).collect();
         PoolView {
             pool,
             version,
-            agents: at_work.map(|a| agent_brief(&a.row)).collect(),
+            agents: row.at_work.values().copied().collect(),
             promised: sharers.iter().map(|s| s.open).sum(),
             sharers,
         }
@@ -201,7 +200,7 @@ impl Inner {
 }
 
 /// Listed for pacing: chosen to be there, or still with a call.
-fn is_at_work(agent: &Agent) -> bool {
+pub(super) fn is_at_work(agent: &Agent) -> bool {
     agent.status == crate::agent::Status::Available || agent.state != crate::agent::State::Idle
 }
 

@@ -16,8 +16,8 @@ use crate::planning::caller_id::Shown;
 use crate::planning::counts::CountKey;
 use crate::planning::funnel::Funnel;
 use crate::ports::{
-    AgentView, CampaignView, Candidate, Changes, Committed, Disposed, Due, Guard, GuardKey, LeadCounts, Lesson,
-    Lessons, Listing, Snapshot, Store, StoreError, Versioned,
+    AgentBrief, AgentView, CampaignView, Candidate, Changes, Committed, Disposed, Due, Guard, GuardKey, LeadCounts,
+    Lesson, Lessons, Listing, Snapshot, Store, StoreError, Versioned,
 };
 use crate::time::Timestamp;
 use async_trait::async_trait;
@@ -68,7 +68,8 @@ struct CampaignRow {
 /// A pool's agents.
 #[derive(Debug, Default)]
 struct Pool {
-    agents: BTreeSet<AgentId>,
+    /// Those who are at work, as campaigns see them: a campaign is looked at for every call.
+    at_work: BTreeMap<AgentId, AgentBrief>,
     /// Those who could take a call, the longest idle first.
     free: BTreeSet<(Timestamp, AgentId)>,
     /// Campaigns that draw on it.

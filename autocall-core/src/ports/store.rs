@@ -41,7 +41,7 @@ pub struct Snapshot {
 }
 
 /// An agent, as pacing and matching see them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AgentBrief {
     /// Who.
     pub id: AgentId,
