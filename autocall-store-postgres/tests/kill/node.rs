@@ -43,6 +43,10 @@ impl Telephony for FarCarrier {
     }
 
     async fn dial(&self, permit: DialPermit, dial: &Dial) -> Result<ProviderRef, DialError> {
+        let place = dial.not_before - self.clock.now();
+        if place > Millis::ZERO {
+            tokio::time::sleep(Duration::from_millis(place.ms() as u64) / SPEED).await;
+        }
         let now = self.clock.now();
         let patience = Duration::from_millis(permit.remaining(now).ms().max(0) as u64) / SPEED;
         permit.redeem(now).map_err(|_| DialError::Refused(Refusal::Expired))?;

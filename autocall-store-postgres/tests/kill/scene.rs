@@ -245,6 +245,8 @@ fn dial(told: &Value) -> Dial {
         ring_ms_max: serde_json::from_value(field("ring_ms_max")).expect("a span"),
         call_ms_max: serde_json::from_value(field("call_ms_max")).expect("a span"),
         amd: (told["amd"] == true).then_some(amd),
+        // The node has waited for it already.
+        not_before: Timestamp::EPOCH,
         recording: RecordingMode::Off,
         not_before: Timestamp::EPOCH,
     }
