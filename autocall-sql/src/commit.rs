@@ -118,7 +118,7 @@ impl<B: Backend> SqlStore<B> {
     fn lower_floors(&self, writes: &Writes) {
         for write in writes.leads.values().filter(|w| w.row.is_open()) {
             let lead = &write.row;
-            self.inner.floors.lower(lead.campaign, tables::lane(lead), lead.due_at.ms());
+            self.inner.floors.lower(lead.campaign, tables::lane(lead), (lead.due_at.ms(), lead.order));
         }
     }
 

@@ -401,14 +401,15 @@ impl<B: Backend> SqlStore<B> {
             let lane = |(k, lane): (usize, &i64)| {
                 format!(
                     "SELECT (SELECT due_at FROM call_queue WHERE tenant = $1 AND campaign = $2 AND state = 'open' \
-                     AND lane = {lane} AND due_at >= ${} ORDER BY due_at LIMIT 1) AS due_at",
-                    3 + k
+                     AND lane = {lane} AND (due_at, ord) >= (${}, ${}) ORDER BY due_at, ord, lead LIMIT 1) AS due_at",
+                    3 + 2 * k,
+                    4 + 2 * k
                 )
             };
             let pieces: Vec<String> = lanes.iter().enumerate().map(lane).collect();
             let sql = format!("SELECT MIN(d.due_at) FROM ({}) d", pieces.join(" UNION ALL "));
             let mut args: Vec<Value> = vec![id.tenant().into(), id.key().into()];
-            args.extend(floors.into_iter().map(Value::from));
+            args.extend(floors.into_iter().flat_map(|(at, ord)| [Value::from(at), Value::from(ord)]));
             let first = tx.row(&sql, &args).await?.map_or(Ok(None), |r| r.at_opt(0))?;
             next = [next, first].into_iter().flatten().min();
         }
@@ -515,30 +516,31 @@ impl<B: Backend> SqlStore<B> {
         let piece = |(k, lane): (usize, &i64)| {
             format!(
                 "SELECT * FROM (SELECT lead, lane, due_at, ord FROM call_queue WHERE tenant = $1 AND campaign = $2 \
-                 AND state = 'open' AND lane = {lane} AND due_at <= $3 AND due_at >= ${} \
+                 AND state = 'open' AND lane = {lane} AND due_at <= $3 AND (due_at, ord) >= (${}, ${}) \
                  ORDER BY due_at, ord, lead LIMIT $4) lane{k}",
-                5 + k
+                5 + 2 * k,
+                6 + 2 * k
             )
         };
         let pieces: Vec<String> = numbers.iter().enumerate().map(piece).collect();
         let mut args: Vec<Value> = vec![tenant.into(), id.key().into(), now.into(), limit.into()];
-        args.extend(floors.into_iter().map(Value::from));
+        args.extend(floors.into_iter().flat_map(|(at, ord)| [Value::from(at), Value::from(ord)]));
         let mut due: BTreeMap<i64, Vec<(i64, i64, Uuid)>> = BTreeMap::new();
         for row in tx.rows(&pieces.join(" UNION ALL "), &args).await? {
             due.entry(row.int(1)?).or_default().push((row.int(2)?, row.int(3)?, row.uuid(0)?));
         }
         let mut found = Vec::with_capacity(lanes.len());
-        let mut smallest = Vec::with_capacity(lanes.len());
+        let mut first = Vec::with_capacity(lanes.len());
         let mut short = true;
         for &(lane, open) in lanes {
             let mut keys = due.remove(&i64::from(lane.number())).unwrap_or_default();
             // The union of ordered pieces has no order of its own.
             keys.sort_unstable();
-            smallest.push(keys.first().map(|(due_at, _, _)| *due_at));
+            first.push(keys.first().map(|(due_at, ord, _)| (*due_at, *ord)));
             short &= keys.len() < limit as usize;
             found.push(Found { lane, open, due: keys.into_iter().map(|(_, _, lead)| lead).collect() });
         }
-        self.inner.floors.found(id, &numbers, &smallest, short);
+        self.inner.floors.found(id, &numbers, &first, short);
         Ok(found)
     }
 

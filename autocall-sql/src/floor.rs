@@ -18,9 +18,16 @@ const FULL_WHEN_SHORT: Duration = Duration::from_millis(250);
 /// Campaigns remembered; beyond that all is forgotten, which costs one full scan each.
 const CAMPAIGNS_MAX: usize = 10_000;
 
+/// A place in a lane: when a lead is due, and its order among those of that time. A list that was
+/// loaded at once has one time for all of its leads, so the time alone would be no place.
+pub(crate) type Place = (i64, i64);
+
+/// Before every lead.
+pub(crate) const START: Place = (i64::MIN, i64::MIN);
+
 struct Bound {
     /// By lane; one that is not there begins at its first entry.
-    lanes: BTreeMap<i64, i64>,
+    lanes: BTreeMap<i64, Place>,
     full_at: Instant,
     short: bool,
 }
@@ -33,7 +40,7 @@ pub(crate) struct Floors {
 
 impl Floors {
     /// Where to begin in each of these lanes.
-    pub(crate) fn begin(&self, campaign: CampaignId, lanes: &[i64]) -> Vec<i64> {
+    pub(crate) fn begin(&self, campaign: CampaignId, lanes: &[i64]) -> Vec<Place> {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         if of.len() >= CAMPAIGNS_MAX && !of.contains_key(&campaign) {
             of.clear();
@@ -45,16 +52,16 @@ impl Floors {
         if now - bound.full_at >= patience {
             *bound = fresh();
         }
-        lanes.iter().map(|lane| bound.lanes.get(lane).copied().unwrap_or(i64::MIN)).collect()
+        lanes.iter().map(|lane| bound.lanes.get(lane).copied().unwrap_or(START)).collect()
     }
 
-    /// What a look found: the smallest due time in each of these lanes where it found anything.
-    pub(crate) fn found(&self, campaign: CampaignId, lanes: &[i64], smallest: &[Option<i64>], short: bool) {
+    /// What a look found: the first place in each of these lanes where it found anything.
+    pub(crate) fn found(&self, campaign: CampaignId, lanes: &[i64], first: &[Option<Place>], short: bool) {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bound) = of.get_mut(&campaign) else { return };
         bound.short = short;
-        for (lane, found) in lanes.iter().zip(smallest) {
-            let lane = bound.lanes.entry(*lane).or_insert(i64::MIN);
+        for (lane, found) in lanes.iter().zip(first) {
+            let lane = bound.lanes.entry(*lane).or_insert(START);
             // Only forwards: a commit may have lowered it since the look began, and then its lead
             // may not have been seen.
             if let Some(found) = found
@@ -62,27 +69,27 @@ impl Floors {
             {
                 *lane = (*lane).max(*found);
             } else if *lane == LOWERED {
-                *lane = i64::MIN;
+                *lane = START;
             }
         }
     }
 
     /// A lead is put into a lane: before its commit, and again after it.
-    pub(crate) fn lower(&self, campaign: CampaignId, lane: i64, due_at: i64) {
+    pub(crate) fn lower(&self, campaign: CampaignId, lane: i64, place: Place) {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bound) = of.get_mut(&campaign) {
-            let bound = bound.lanes.entry(lane).or_insert(i64::MIN);
+            let bound = bound.lanes.entry(lane).or_insert(START);
             // A look that is under way may end after this write and know nothing of it.
-            if *bound > due_at || *bound == i64::MIN {
+            if *bound > place || *bound == START {
                 *bound = LOWERED;
             }
         }
     }
 }
 
-/// Marks a lane that was lowered while a look may be under way: smaller than every due time, and
-/// not overwritten by that look.
-const LOWERED: i64 = i64::MIN + 1;
+/// Marks a lane that was lowered while a look may be under way: before every lead, and not overwritten
+/// by that look.
+const LOWERED: Place = (i64::MIN, i64::MIN + 1);
 
 #[cfg(test)]
 mod tests {
@@ -94,22 +101,22 @@ mod tests {
         let floors = Floors::default();
         let campaign = Id::small(TenantId(1), 1);
         let lanes = [7, 1_000];
-        assert_eq!(floors.begin(campaign, &lanes), [i64::MIN; 2]);
-        floors.found(campaign, &lanes, &[Some(50), Some(70)], false);
-        assert_eq!(floors.begin(campaign, &lanes), [50, 70]);
-        floors.lower(campaign, 7, 60);
-        assert_eq!(floors.begin(campaign, &lanes)[0], 50, "it lies after the bound anyway");
-        floors.lower(campaign, 7, 40);
-        assert!(floors.begin(campaign, &lanes)[0] < 40);
+        assert_eq!(floors.begin(campaign, &lanes), [START; 2]);
+        floors.found(campaign, &lanes, &[Some((50, 3)), Some((70, 0))], false);
+        assert_eq!(floors.begin(campaign, &lanes), [(50, 3), (70, 0)]);
+        floors.lower(campaign, 7, (50, 4));
+        assert_eq!(floors.begin(campaign, &lanes)[0], (50, 3), "it lies after the bound anyway");
+        floors.lower(campaign, 7, (50, 2));
+        assert!(floors.begin(campaign, &lanes)[0] < (50, 2));
         // A look that began before the write comes back after it: its finding must not hide it.
-        floors.found(campaign, &lanes, &[Some(50), Some(70)], false);
-        assert!(floors.begin(campaign, &lanes)[0] < 40);
-        floors.found(campaign, &lanes, &[Some(40), Some(70)], false);
-        assert_eq!(floors.begin(campaign, &lanes)[0], 40);
+        floors.found(campaign, &lanes, &[Some((50, 3)), Some((70, 0))], false);
+        assert!(floors.begin(campaign, &lanes)[0] < (50, 2));
+        floors.found(campaign, &lanes, &[Some((50, 2)), Some((70, 0))], false);
+        assert_eq!(floors.begin(campaign, &lanes)[0], (50, 2));
         // Nor may the first look of all.
         floors.begin(campaign, &[9]);
-        floors.lower(campaign, 9, 10);
-        floors.found(campaign, &[9], &[Some(80)], false);
-        assert!(floors.begin(campaign, &[9])[0] < 10);
+        floors.lower(campaign, 9, (10, 0));
+        floors.found(campaign, &[9], &[Some((80, 0))], false);
+        assert!(floors.begin(campaign, &[9])[0] < (10, 0));
     }
 }

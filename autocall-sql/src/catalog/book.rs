@@ -226,7 +226,7 @@ impl<B: Backend> LeadBook for SqlStore<B> {
         }
         tx.commit().await?;
         for (campaign, lane) in lanes {
-            self.inner.floors.lower(campaign, lane, at.ms());
+            self.inner.floors.lower(campaign, lane, (at.ms(), i64::MIN));
         }
         Ok(n)
     }

@@ -78,7 +78,7 @@ impl<B: Backend> SqlStore<B> {
         crate::counts::add(&mut *tx, tenant, batch.campaign.key(), &standing, batch.at).await?;
         tx.commit().await?;
         for lead in batch.leads.iter().filter(|l| l.is_open()) {
-            self.inner.floors.lower(lead.campaign, tables::lane(lead), lead.due_at.ms());
+            self.inner.floors.lower(lead.campaign, tables::lane(lead), (lead.due_at.ms(), lead.order));
         }
         Ok(added)
     }
