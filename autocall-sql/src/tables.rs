@@ -277,7 +277,7 @@ struct CallSealed {
 }
 
 /// What of a call's plan is sealed.
-const SEALED_PLAN: [&str; 4] = ["to", "from", "name", "evidence"];
+const SEALED_PLAN: [&str; 5] = ["to", "from", "name", "evidence", "person_key"];
 
 /// A call as its two columns: sealed, and the JSON of the rest.
 fn call_columns(keys: &TenantKeys, call: &Call) -> (Vec<u8>, String) {

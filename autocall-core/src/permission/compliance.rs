@@ -46,6 +46,21 @@ hour of the week. Rules whose id begins with `house.` carry out people's own no 
 
 ";
 
+const TAIL: &str = "
+## What is left to you
+
+A dialer cannot decide these; no rule above stands for them.
+
+| duty | source |
+|---|---|
+| The number shown is yours or your client's to show, with a name where the network carries one, and takes do-not-call requests in business hours | 16 CFR 310.4(a)(8); 47 CFR 64.1601(e) |
+| Signing of caller ids (STIR/SHAKEN): your carrier signs, and wants to know you and your right to the number | 47 CFR 64.6301 ff. |
+| Numbers ported from a landline to a mobile phone within 15 days: a safe harbor that needs a look at the porting database | 47 CFR 64.1200(a)(1)(iv) |
+| Registration and bonds of sellers, written procedures, training of staff | Texas, Florida and others; 47 CFR 64.1200(c)(2)(i) |
+| In India commercial calls only from the 140 and 1600 series, by registered senders | TCCCPR 2018 |
+| Where recording needs everybody's consent at the agent's own place as well: the rule looks at the called person's place | state wiretap laws, lists of all-party states |
+";
+
 /// The whole document.
 pub fn markdown() -> String {
     let mut out = HEAD.to_owned();
@@ -61,6 +76,7 @@ pub fn markdown() -> String {
     for pack in presets::shipped() {
         section(&mut out, &pack);
     }
+    out.push_str(TAIL);
     out
 }
 

@@ -98,6 +98,7 @@ pub fn locate(clues: &Clues<'_>) -> Place {
         place.countries.push(country);
         place.countries.sort_unstable();
     }
+    french_overseas(&mut place);
     place.states = place.states.union(address.states);
     if !address.zones.is_unknown() {
         place.from.region = true;
@@ -129,6 +130,17 @@ pub fn locate(clues: &Clues<'_>) -> Place {
         None => {}
     }
     place
+}
+
+/// Departments and territories of France have country codes of their own; French rules hold there,
+/// read on the called person's clock.
+fn french_overseas(place: &mut Place) {
+    const OVERSEAS: [&str; 8] = ["RE", "YT", "GP", "BL", "MF", "MQ", "GF", "PM"];
+    let is_overseas = place.countries.iter().any(|country| OVERSEAS.contains(&country.code()));
+    if let Some(france) = Country::from_code("FR").filter(|fr| is_overseas && !place.countries.contains(fr)) {
+        place.countries.push(france);
+        place.countries.sort_unstable();
+    }
 }
 
 fn by_number(phone: Phone, place: &mut Place) {
@@ -336,6 +348,9 @@ mod tests {
         let place = locate(&puerto_rico);
         assert_eq!(place.countries.as_slice(), [Country::US]);
         assert_eq!(place.states.iter().map(State::code).collect::<Vec<_>>(), ["PR"]);
+        let reunion = locate(&Clues::number(phone("+262262123456")));
+        assert!(reunion.countries.iter().any(|c| c.code() == "FR"), "French rules hold on Réunion");
+        assert!(!names(&reunion).contains(&"Europe/Paris"), "on Réunion's clock");
         let abroad = Clues { country: Country::from_code("FR"), ..Clues::number(phone("+12125550123")) };
         assert_eq!(locate(&abroad).countries.len(), 2);
         assert_eq!(names(&locate(&abroad)), ["America/New_York", "Europe/Paris"]);
