@@ -195,7 +195,7 @@ impl App {
 
     /// A new id. Under an idempotency key it is the same one whenever the request comes again.
     pub fn new_id<K>(&self, tenant: TenantId) -> Id<K> {
-        match crate::http::idempotency::seed() {
+        match crate::http::idempotency::seed(std::any::type_name::<K>()) {
             Some((at, random)) => Id::v7(tenant, at, random),
             None => Id::v7(tenant, self.clock.now(), self.ids.next()),
         }

@@ -15,7 +15,8 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 const KIND: &str = "idempotency";
 /// Answers are kept for a day.
@@ -26,15 +27,18 @@ const DEAD_AFTER: Millis = Millis::from_secs(30);
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 
 tokio::task_local! {
-    /// When the first request with this key began, what ids are made from, and how many were made.
-    static SEED: (Timestamp, [u8; 32], Cell<u32>);
+    /// When the first request with this key began, what ids are made from, and how many of each kind
+    /// were made: a request that comes again may find some of its things there already.
+    static SEED: (Timestamp, [u8; 32], RefCell<BTreeMap<&'static str, u32>>);
 }
 
-/// The instant and the randomness of the next id, where the request has a key.
-pub(crate) fn seed() -> Option<(Timestamp, u128)> {
+/// The instant and the randomness of the next id of a kind, where the request has a key.
+pub(crate) fn seed(kind: &'static str) -> Option<(Timestamp, u128)> {
     SEED.try_with(|(at, seed, made)| {
-        let n = made.replace(made.get() + 1);
-        let bytes = [&seed[..], &n.to_le_bytes()].concat();
+        let mut made = made.borrow_mut();
+        let n = made.entry(kind).or_insert(0);
+        let bytes = [&seed[..], kind.as_bytes(), &n.to_le_bytes()].concat();
+        *n += 1;
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
         let mut half = [0; 16];
         half.copy_from_slice(&digest.as_ref()[..16]);
@@ -79,7 +83,7 @@ pub async fn once(
     let seed = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, once.name.as_bytes());
     let seed: [u8; 32] = seed.as_ref().try_into().map_err(Problem::internal)?;
     let run = next.run(Request::from_parts(parts, Body::from(body)));
-    let response = SEED.scope((began, seed, Cell::new(0)), run).await;
+    let response = SEED.scope((began, seed, RefCell::default()), run).await;
     if again && !guarded && response.status() == StatusCode::PRECONDITION_FAILED {
         // The row is there already: the first request got as far as that.
         return Err(Problem::conflict("the first request with this key was carried out")
