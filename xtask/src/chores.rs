@@ -68,7 +68,7 @@ const MUTATED: &[Mutated] = &[
         name: "permission",
         package: "autocall-core",
         files: &["src/permission/**", "src/zones/**", "src/planning/**"],
-        tests: &[],
+        tests: &["engine", "lib", "permission", "planning"],
     },
     Mutated { name: "import", package: "autocall-core", files: &["src/import/**", "src/phone/**"], tests: &[] },
     Mutated { name: "engine", package: "autocall-core", files: &["src/engine/**"], tests: &[] },
@@ -177,7 +177,8 @@ pub(crate) fn mutants(place: &Place, options: &Mutants) -> Result<bool, String> 
         cargo.arg("--file").arg(format!("{package}/{file}"));
     }
     for test in *tests {
-        cargo.arg(format!("--cargo-arg=--test={test}"));
+        // `lib` is the package's own unit tests.
+        cargo.arg(if *test == "lib" { "--cargo-arg=--lib".to_owned() } else { format!("--cargo-arg=--test={test}") });
     }
     // Members are built without optimization: a mutant is built once and tested once.
     cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "0");
