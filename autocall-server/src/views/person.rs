@@ -70,7 +70,8 @@ pub struct LeadView {
     pub closed: Option<String>,
     /// The call that runs.
     pub call: Option<Key>,
-    /// Not called before.
+    /// Not to be called before; absent where only its place in the list decides, and where it is not
+    /// called any more.
     pub due_at: Option<When>,
     /// The rule that keeps it waiting.
     pub blocked_by: Option<String>,
@@ -121,7 +122,7 @@ impl LeadView {
             status,
             closed,
             call,
-            due_at: When::or_never(lead.due_at),
+            due_at: When::or_never(lead.due_at).filter(|_| lead.due_at > autocall_core::Timestamp::EPOCH),
             blocked_by: text(&lead.blocked_by),
             attempts: lead.attempts,
             last_outcome: lead.last.map(|o| o.name()),
