@@ -14,6 +14,8 @@ mod predictive;
 mod settings;
 mod share;
 mod simple;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use ledger::*;

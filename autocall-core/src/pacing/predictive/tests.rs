@@ -410,3 +410,178 @@ fn a_target_wait_holds_the_price_down() {
     let (long, eased) = price(&settings, 20);
     assert!(!eased && long > 0.01, "agents wait 100 s of 60: {long}");
 }
+
+fn counted(live: i32) -> Ledger {
+    let mut l = Ledger::new(day(), &crate::pacing::LedgerRules::default());
+    let counts = CountsDelta { live, ..CountsDelta::default() };
+    l.apply(&LedgerDelta { counts, ..LedgerDelta::at(day()) });
+    l
+}
+
+#[test]
+fn the_stock_grows_with_the_window_and_the_price_with_what_is_left_above_it() {
+    let rules = crate::pacing::LedgerRules::default();
+    let mut p = Price::new();
+    // A young window keeps 0.8 and a third of what came in; an old one a stock of its own.
+    let young = p.stock(&counted(100), &rules, day(), 0.0);
+    assert!((young.target - (0.8 + 0.35 * 3.0)).abs() < 1e-9 && young.softness == 2.0, "{young:?}");
+    assert_eq!(p.stock(&counted(100), &rules, day(), 4.0).target, young.target + 4.0);
+    let old = p.stock(&counted(9000), &rules, day(), 0.0);
+    assert!((old.softness - 4.5).abs() < 1e-9 && (old.target - (4.5 * 1.3 + 1.5)).abs() < 1e-9, "{old:?}");
+    let huge = p.stock(&counted(900_000), &rules, day(), 0.0);
+    assert_eq!(huge.softness, 12.0);
+    // What a day will bring is known from the days before.
+    p.day_answers = 9000.0;
+    assert!((p.stock(&counted(100), &rules, day(), 0.0).softness - 4.5).abs() < 1e-9);
+    let rolling = crate::pacing::LedgerRules { per_day: false, per_period: false, rolling_hours: Some(12), ..rules };
+    assert!((p.stock(&counted(100), &rolling, day(), 0.0).softness - 2.25).abs() < 1e-9, "half a day's worth");
+
+    let at = |left: f64| Price::new().price(left, old);
+    assert!((at(old.target) - 0.014).abs() < 1e-9, "the level itself where the stock is met");
+    assert!((at(old.target + old.softness) / at(old.target) - std::f64::consts::E).abs() < 1e-9);
+    assert!(at(0.0) < at(old.target) && at(-500.0) >= 0.0005);
+    assert!((at(1e6) / at(old.target) - 3.0_f64.exp()).abs() < 1e-6, "bounded above");
+}
+
+#[test]
+fn the_level_rises_while_the_budget_is_unspent_and_falls_when_it_is_overspent() {
+    let stock = price::Stock { target: 5.0, softness: 2.0 };
+    let after = |left: f64, binding: bool| {
+        let mut p = Price::new();
+        (0..100).for_each(|_| p.learn(left, stock, 3, binding));
+        p.ln_level - Price::new().ln_level
+    };
+    // A softness above the target moves it by one softness's worth in 150 answers per softness.
+    assert!((after(7.0, true) - 1.0).abs() < 1e-9, "{}", after(7.0, true));
+    assert!((after(3.0, true) + 1.0).abs() < 1e-9);
+    assert_eq!(after(7.0, false), 0.0, "unspent for another reason than the price: that teaches nothing");
+    assert!(after(3.0, false) < 0.0);
+    assert!((after(1e9, true) - ((0.3_f64).ln() - (0.014_f64).ln())).abs() < 1.1, "bounded");
+
+    let mut p = Price::new();
+    assert_eq!(p.follow(&counted(40), day()), 40);
+    assert_eq!(p.follow(&counted(55), day()), 15);
+    let later = |days: i64| DayKey::with_offset(NOON + Millis::from_hours(24 * days), 0);
+    let mut l = counted(55);
+    let counts = CountsDelta { live: 155, ..CountsDelta::default() };
+    l.apply(&LedgerDelta { counts, ..LedgerDelta::at(later(1)) });
+    assert_eq!(p.follow(&l, later(1)), 155);
+    assert_eq!(p.day_answers, 55.0, "the first day is taken as it was");
+    p.follow(&l, later(2));
+    assert!((p.day_answers - (0.7 * 55.0 + 0.3 * 155.0)).abs() < 1e-9);
+}
+
+#[test]
+fn tables_forget_scale_and_add_up() {
+    use super::bins::{SPAN_EDGES, Table, add_running};
+    let add = |t: &mut Table, age: f32, hit: Option<bool>| t.add(&SPAN_EDGES, span_bin(age), age, hit, 100.0);
+    let mut t = Table::new(SPAN_BINS);
+    add(&mut t, 5.0, Some(true));
+    let w = t.weight;
+    assert!((w - 1.01).abs() < 1e-6);
+    let exposure = |t: &Table| (0..4).map(|b| t.exposure[b] / t.weight).collect::<Vec<_>>();
+    let lived = exposure(&t);
+    let want = [2.0, 2.0, 1.0, 0.0];
+    assert!(lived.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5), "half of the third bin: {lived:?}");
+    assert_eq!((t.hit[2] / t.weight, t.other[2], t.facts / t.weight), (1.0, 0.0, 1.0));
+    add(&mut t, 3.0, Some(false));
+    add(&mut t, 1.0, None);
+    assert!((t.other[1] / t.weight * 1.01 - 1.0).abs() < 1e-5);
+    assert!(t.hit[2] / t.weight < 0.99 && t.facts / t.weight > 2.9 && t.facts / t.weight < 3.0);
+    // Thousands of facts later the weight has been brought back and nothing is lost.
+    (0..5000).for_each(|_| add(&mut t, 5.0, Some(true)));
+    assert!(t.weight < 1e4 && t.is_sound(SPAN_BINS));
+    assert!((t.facts / t.weight - 101.0).abs() < 1.0, "a hundred are remembered: {}", t.facts / t.weight);
+    let (mut a, b) = (Table::new(SPAN_BINS), t.clone());
+    a.absorb(&b);
+    assert!((a.facts / a.weight - b.facts / b.weight).abs() < 1e-2);
+    a.exposure[0] = f32::NAN;
+    assert!(!a.is_sound(SPAN_BINS) && !b.is_sound(SPAN_BINS + 1));
+    let mut negative = b.clone();
+    negative.hit[0] = -1.0;
+    assert!(!negative.is_sound(SPAN_BINS));
+
+    let mut running = Running::<SPAN_BINS>::new();
+    running.add(&SPAN_EDGES, span_bin(5.0), 5.0, 0.5);
+    let mut lived = [0.0; SPAN_BINS];
+    add_running(&SPAN_EDGES, &running, &mut lived);
+    assert_eq!(lived[..4], [1.0, 1.0, 0.5, 0.0], "half a talk of five seconds");
+    for (age, bin) in [
+        (-1.0, 0),
+        (0.0, 0),
+        (0.99, 0),
+        (31.0, 31),
+        (31.99, 31),
+        (32.0, 32),
+        (33.9, 32),
+        (34.0, 33),
+        (119.0, 44),
+        (999.0, 44),
+    ] {
+        assert_eq!(ring_bin(age), bin, "{age}");
+    }
+    for (age, bin) in [(0.0, 0), (1.9, 0), (2.0, 1), (5000.0, 39), (99_999.0, 39)] {
+        assert_eq!(span_bin(age), bin, "{age}");
+    }
+}
+
+#[test]
+fn classes_are_told_apart_and_the_unknown_ones_go_by_all() {
+    let mut p = Predictive::new(&Settings::predictive(0.03));
+    for i in 0..2000_i64 {
+        let class = (i % 2) as Class;
+        let person = if class == 0 { i % 20 == 0 } else { i % 5 < 3 };
+        let after = Millis::from_ms(if person { 6000 + i * 37 % 1000 } else { 25_000 });
+        let result = if person { DialResult::Person } else { DialResult::Nobody };
+        p.observe(Observation::Dial { class, result, picked_up_after: person.then_some(after), after }, NOON);
+    }
+    let answer = |class: Class| {
+        let ledger = counted(2000);
+        let view = View {
+            agents: &[AgentView { phase: Phase::Idle, since: NOON, share_pct: 100 }; 3],
+            calls: &[],
+            next_classes: &[class],
+            limits: Limits::open(),
+            ledger: &ledger,
+            day: day(),
+            transfer: Transfer::Standing,
+        };
+        p.clone().plan(&view, NOON).why.answer
+    };
+    assert!((answer(0) - 0.1).abs() < 0.04, "{}", answer(0));
+    assert!((answer(1) - 0.6).abs() < 0.06, "{}", answer(1));
+    assert!((answer(9) - 0.35).abs() < 0.05, "never dialled: as all together, {}", answer(9));
+    assert_eq!(answer(400), answer(15), "classes beyond the last share it");
+}
+
+#[test]
+fn detection_delays_answers_and_machines_are_not_people() {
+    let mut p = Predictive::new(&Settings::predictive(0.03));
+    // Half of those who pick up are people; the verdict takes three seconds.
+    for i in 0..1200_i64 {
+        let result = if i % 2 == 0 { DialResult::Person } else { DialResult::Nobody };
+        let up = Millis::from_secs(6);
+        p.observe(
+            Observation::Dial { class: 0, result, picked_up_after: Some(up), after: up + Millis::from_secs(3) },
+            NOON,
+        );
+    }
+    let soon = |answered_s: Option<i64>| {
+        let mut call = CallView::dialed(0, NOON - Millis::from_secs(10));
+        call.answered_at = answered_s.map(|s| NOON - Millis::from_secs(s));
+        let ledger = counted(2000);
+        let view = View {
+            agents: &[],
+            calls: &[call; 10],
+            next_classes: &[0],
+            limits: Limits::open(),
+            ledger: &ledger,
+            day: day(),
+            transfer: Transfer::Standing,
+        };
+        p.clone().plan(&view, NOON).why.answers_soon / 10.0
+    };
+    assert!((soon(Some(1)) - 0.5).abs() < 0.1, "picked up a second ago: even odds, {}", soon(Some(1)));
+    assert!(soon(Some(60)) < 0.6, "{}", soon(Some(60)));
+    assert_eq!(p.learned.verdict_mean_s().round(), 3.0);
+}
