@@ -188,11 +188,11 @@ impl Engine {
 
     /// Stores what was learned, and takes up what other nodes and earlier runs learned. A failure
     /// costs sharpness only; the next look tries again.
-    pub(super) async fn exchange_lessons(&self, campaign: CampaignId, now: Timestamp) {
+    pub(super) async fn exchange_lessons(&self, campaign: CampaignId, settings: &Settings, now: Timestamp) {
         let Some(store) = &self.lessons else { return };
         let (known, mut delta) = {
             let mut pacers = self.pacers();
-            let Some(pacer) = pacers.of.get_mut(&campaign) else { return };
+            let pacer = pacers.pacer(campaign, settings, now);
             if pacer.lessons.is_some_and(|(_, at)| now - at < LESSONS_EVERY) {
                 return;
             }

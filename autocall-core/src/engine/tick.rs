@@ -48,6 +48,8 @@ impl Engine {
                 tasks.extend(halted);
                 return Ok(tasks);
             }
+            // Before the plan: no permit to dial waits for it.
+            self.exchange_lessons(campaign, &view.campaign.row.settings, now).await;
             let plan = self.plan(&view, leased, now).await?;
             tasks.extend(
                 plan.cancel.iter().filter_map(|&i| view.calls.get(i as usize).map(|c| Task::Stop(c.id, Stop::Pacing))),
@@ -55,7 +57,6 @@ impl Engine {
             match self.dial_planned(&view, &plan, &mut leased, now).await {
                 Ok(more) => {
                     tasks.extend(more);
-                    self.exchange_lessons(campaign, now).await;
                     return Ok(tasks);
                 }
                 Err(EngineError::Store(StoreError::Conflict { .. })) => continue,
