@@ -7,6 +7,7 @@
 pub mod build;
 pub mod catalog;
 pub mod listings;
+pub mod planning;
 pub mod races;
 pub mod store;
 
@@ -55,12 +56,14 @@ macro_rules! store_laws {
             versions_guard_every_kind_of_row, a_commit_is_all_or_nothing, permits_come_only_with_a_commit,
             a_snapshot_holds_what_the_call_needs, a_settled_call_can_be_read_and_is_not_due,
             candidates_come_in_order_and_no_more_than_asked, candidates_bring_guards_and_lists,
-            a_lead_is_a_candidate_by_itself, lanes_share_and_the_parked_are_left_alone, the_last_of_many_lanes_is_found, quotas_and_numbers_shown_add_up,
             what_is_due_is_hidden_until_its_time, wakes_carry_no_version, tallies_commute,
             one_record_per_call, a_campaign_view_counts, lessons_are_kept_by_version, an_agents_view_finds_who_waits, tenants_never_meet,
             anothers_row_is_refused, personal_data_comes_back_whole);
         $crate::store_laws!(@ $make, listings:
             listing_advances_the_guard_and_names_the_live_call, a_listing_ends_only_the_calls_it_covers);
+        $crate::store_laws!(@ $make, planning:
+            a_lead_is_a_candidate_by_itself, lanes_share_and_the_parked_are_left_alone,
+            the_last_of_many_lanes_is_found, quotas_and_numbers_shown_add_up);
         $crate::store_laws!(@ $make, races:
             one_of_many_wins_a_version, unrelated_commits_all_succeed, a_new_row_is_made_once, a_new_guard_is_made_once,
             tallies_of_many_add_up, no_due_item_is_handed_out_twice);
