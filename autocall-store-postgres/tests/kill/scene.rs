@@ -248,7 +248,6 @@ fn dial(told: &Value) -> Dial {
         // The node has waited for it already.
         not_before: Timestamp::EPOCH,
         recording: RecordingMode::Off,
-        not_before: Timestamp::EPOCH,
     }
 }
 
