@@ -31,13 +31,15 @@ fn phone(number: &str) -> Phone {
 }
 
 async fn scene(mode: TransferMode) -> Scene {
-    let fake = FakeTwilio::start(Config { speed: 10.0, ..Config::default() }).await.expect("loopback");
-    let account = Account::default();
+    let account = Account { token: "t".repeat(32), ..Account::default() };
+    let config = Config { speed: 10.0, accounts: vec![account.clone()], ..Config::default() };
+    let fake = FakeTwilio::start(config).await.expect("loopback");
     let api = fake.url();
     let server = Server::start(&[
         ("TWILIO_API_BASE", &api),
         ("TWILIO_ACCOUNT_SID", &account.sid),
         ("TWILIO_AUTH_TOKEN", &account.token),
+        ("TWILIO_NUMBER", OURS),
     ])
     .await;
     let voice_url = format!("{}/webhooks/twilio/inbound/{}", server.base, TENANT);

@@ -13,10 +13,10 @@ async fn several_nodes_keep_to_the_rate_of_their_account() {
     const RATE: f64 = 10.0;
     for mode in BOTH {
         let account = Account { calls_per_second: RATE, ..Account::default() };
-        let leads = 36;
+        let leads = 30;
         let options = Options {
             leads,
-            agents: 8,
+            agents: 20,
             speed: 1.0,
             account,
             nodes: 3,
@@ -29,7 +29,7 @@ async fn several_nodes_keep_to_the_rate_of_their_account() {
                 let brief = Person { ring_ms: 400, greeting_ms: 300, talk_ms: Some(700), ..Person::human() };
                 f.set_person(&lead_number(n), vec![brief]);
             }
-            for n in 1..=8 {
+            for n in 1..=20 {
                 f.set_person(&agent_number(n), vec![Person { ring_ms: 200, ..Person::agent() }]);
             }
         })
