@@ -96,7 +96,7 @@ fn messages_play_and_the_opt_out_key_is_asked_for_where_there_is_one() {
 }
 
 #[test]
-fn hold_music_comes_from_a_file_or_is_spoken_and_never_on_a_second_try() {
+fn hold_music_comes_from_a_file_or_is_spoken_and_not_where_it_kept_the_room_from_being() {
     let call = Room::Call(CallId::small(TenantId(7), 9));
     let script = |hold| Script::Join { room: call, role: Role::Customer, hold, recording: RecordingMode::Off };
     let file = verbs(&script(Audio::File("key".into())), leg(0));
@@ -108,7 +108,10 @@ fn hold_music_comes_from_a_file_or_is_spoken_and_never_on_a_second_try() {
     let urls = urls();
     let again = Setting { again: 1, ..Setting::new(&urls, leg(0)) };
     let text = render(&script(Audio::File("key".into())), &again);
-    assert!(text.contains("waitUrl=\"\"") && text.contains(".1\""), "{text}");
+    // Whoever is handed on comes back to music.
+    assert!(text.contains("waitUrl=\"https://calls.example.com/media/key\"") && text.contains(".1\""), "{text}");
+    let text = render(&script(Audio::File("key".into())), &Setting { silent: true, ..again });
+    assert!(text.contains("waitUrl=\"\""), "{text}");
 }
 
 #[test]

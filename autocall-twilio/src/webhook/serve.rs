@@ -241,7 +241,7 @@ impl Webhooks {
             // If the wait address fails the conference is not established; a second return for
             // whatever reason is taken for the same.
             let failed = form.get("DialCallStatus").is_some_and(|s| s == "failed");
-            at.silent = failed || at.again > 2;
+            at.silent = failed || at.again > 1;
         }
         if route == Route::Consent {
             at.consent = Some(form.get("Digits").as_deref() == Some("1"));
