@@ -77,11 +77,13 @@ impl Sum {
 const REJECTED_SHARE: u64 = 1;
 
 impl Sum {
-    /// Refuses what is no list of numbers: nothing in it, or more than a line in a hundred (and more
-    /// than three) that cannot be read. An empty registry would allow everybody to be called.
+    /// Refuses what is no list of numbers: nothing in it, more lines without a number than with one,
+    /// or more than a line in a hundred (and more than three) without. An empty registry would allow
+    /// everybody to be called.
     pub(crate) fn trusted(self) -> Result<Sum, ImportError> {
         let lines = self.accepted + self.rejected;
-        if self.accepted == 0 || self.rejected > 3.max(lines * REJECTED_SHARE / 100) {
+        let many = self.rejected > 3.max(lines * REJECTED_SHARE / 100);
+        if self.accepted == 0 || self.rejected > self.accepted || many {
             return Err(ImportError::NotNumbers { rejected: self.rejected, accepted: self.accepted });
         }
         Ok(self)

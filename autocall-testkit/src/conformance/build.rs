@@ -89,8 +89,8 @@ pub fn call(lead: &Lead, n: u128) -> Call {
     let plan = CallPlan {
         campaign: lead.campaign,
         lead: lead.id,
-        person_key: 1,
-        subject: "default".into(),
+        person_key: lead.person_key,
+        subject: "roofs".into(),
         attempt: lead.attempts + 1,
         to: lead.numbers[0].phone,
         number_index: 0,
