@@ -2,7 +2,7 @@
 
 use super::build::*;
 use autocall_core::ports::{Due, Guard, GuardKey, GuardValue, Listing, NumberGuard, RowKey, Store};
-use autocall_core::{Millis, TenantId};
+use autocall_core::{Millis, TenantId, Timestamp};
 
 const LATER: Millis = Millis::from_secs(60);
 
