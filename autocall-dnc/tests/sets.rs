@@ -180,6 +180,18 @@ fn text_and_csv_in_the_shapes_that_registries_use() {
 fn a_file_that_is_no_list_of_numbers_is_refused() {
     let html = "<html>\n<body>log in</body>\n2125550123\n</html>\n";
     assert!(matches!(imported(html, &Layout::Text, 1), Err(ImportError::NotNumbers { rejected: 3, accepted: 1 })));
+    let empty = imported("", &Layout::Text, 1);
+    assert!(matches!(empty, Err(ImportError::NotNumbers { rejected: 0, accepted: 0 })));
+    let mut some = String::new();
+    for at in 0..300 {
+        some.push_str(&format!("2125550{at:03}\n"));
+    }
+    some.push_str(&"?\n".repeat(5));
+    let many = imported(&some, &Layout::Text, 1);
+    assert!(matches!(many, Err(ImportError::NotNumbers { rejected: 5, accepted: 300 })));
+    let quoted = "\"2125550123\n2125550124\n2125550125\n";
+    let (accepted, rejected, _) = imported(quoted, &Layout::Csv(vec![Column::At(0)]), 1).expect("a stray quote");
+    assert_eq!((accepted, rejected), (3, 0));
     let long = format!("{}\n2125550123\n", "1".repeat(1_000_000));
     let (accepted, rejected, set) = imported(&long, &Layout::Text, 1).expect("one of each");
     assert_eq!((accepted, rejected, set.len()), (1, 1, 1));

@@ -216,8 +216,11 @@ fn canadian(clues: &Clues<'_>, number: &Place) -> Said {
 /// An address whose row names no country: whatever it can be read as counts. A postal code alone
 /// beside a number from elsewhere is that country's own and says nothing here.
 fn unnamed(clues: &Clues<'_>, number: &Place) -> Said {
-    let at_home =
-        number.countries.iter().any(|c| [Country::US, Country::CA].contains(c)) || number.countries.is_empty();
+    // A number without a place (toll-free, unassigned) needs an address that names its country.
+    if number.countries.is_empty() {
+        return Said::default();
+    }
+    let at_home = number.countries.iter().any(|c| [Country::US, Country::CA].contains(c));
     let state = given(clues.state);
     let is_us =
         state.and_then(State::from_code).is_some() || (at_home && given(clues.postal).and_then(zip::zip).is_some());
