@@ -92,11 +92,18 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 fn sealing(config: &Config) -> Result<autocall_store_sqlite::Sealing, String> {
-    let key = match &config.seal_key {
-        Some(text) => secrets::decode(text.expose_secret()).ok_or("SEAL_KEY does not hold 32 bytes in base64")?,
-        None => secrets::key(&config.data_dir, "seal.key")?,
+    use autocall_store_sqlite::Sealing;
+    let Some(text) = &config.seal_key else {
+        return Ok(Sealing::with(1, secrets::key(&config.data_dir, "seal.key")?));
     };
-    Ok(autocall_store_sqlite::Sealing::with(1, key))
+    let text = text.expose_secret().trim();
+    if text == "off" {
+        tracing::warn!("SEAL_KEY=off: names and numbers are stored in plain");
+        return Ok(Sealing::off());
+    }
+    // One key without a number is the first.
+    let text = if text.contains(':') { text.to_owned() } else { format!("1:{text}") };
+    Sealing::from_text(&text).map_err(|e| format!("SEAL_KEY: {e}"))
 }
 
 fn token_secret(config: &Config) -> Result<[u8; 32], String> {

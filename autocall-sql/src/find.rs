@@ -18,7 +18,7 @@ use autocall_core::ports::{
     Lists, PoolView, Sharer, Snapshot, Store, StoreError, Versioned,
 };
 use autocall_core::settings::TransferMode;
-use autocall_core::{AgentId, CallId, CampaignId, Id, LeadId, Phone, PoolId, TenantId, Timestamp};
+use autocall_core::{AgentId, CallId, CampaignId, Id, LeadId, Millis, Phone, PoolId, TenantId, Timestamp};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -560,12 +560,30 @@ impl<B: Backend> SqlStore<B> {
         let sql = format!(
             "SELECT {LEAD_COLUMNS} FROM {LEAD_JOIN} WHERE l.tenant = $1 AND {any} AND q.state = 'open' AND q.due_at <= $3"
         );
-        let mut found = BTreeMap::new();
+        let (mut found, mut broken) = (BTreeMap::new(), Vec::new());
         for row in tx.rows(&sql, &[tenant.into(), uuids(chosen.iter().copied()), now.into()]).await? {
-            let (lead, version) = tables::lead_from(keys, tenant, &row, 0)?;
-            found.insert(lead.id.key(), Versioned { row: lead, version });
+            match readable(tables::lead_from(keys, tenant, &row, 0), "a lead") {
+                Some((lead, version)) => drop(found.insert(lead.id.key(), Versioned { row: lead, version })),
+                None => broken.push(Some(row.uuid(0)?)),
+            }
+        }
+        if !broken.is_empty() {
+            self.set_aside(tenant, broken, now).await?;
         }
         Ok(chosen.iter().filter_map(|key| found.remove(key)).collect())
+    }
+
+    /// Leads that cannot be read wait an hour, so that they do not stand before the others: altered rows,
+    /// or those of a newer autocall during an upgrade.
+    async fn set_aside(&self, tenant: TenantId, leads: Vec<Option<Uuid>>, now: Timestamp) -> Result<(), SqlError> {
+        let sql = format!(
+            "UPDATE call_queue SET due_at = $2, blocked_by = 'unreadable', version = version + 1 \
+             WHERE tenant = $1 AND state = 'open' AND {}",
+            self.dialect().any("lead", 3, "uuid")
+        );
+        let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
+        tx.run(&sql, &[tenant.into(), (now + Millis::from_hours(1)).into(), Value::Uuids(leads)]).await?;
+        tx.commit().await
     }
 
     /// What the do-not-call lists say about numbers now.

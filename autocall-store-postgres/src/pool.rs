@@ -108,8 +108,9 @@ impl Pool {
                     return Ok(PgTx::begun(held));
                 }
                 // It died while it rested. Nothing was said on it, so another one may be tried.
-                _ if !fresh => {}
+                Ok(Err(_)) if !fresh => {}
                 Ok(Err(error)) => return Err(failed(error)),
+                // A network that swallows packets: the others would keep the caller waiting as well.
                 Err(_) => return Err(gone("Postgres does not answer")),
             }
         }

@@ -186,6 +186,23 @@ async fn a_rotation_reaches_every_sealed_row() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lead_that_cannot_be_read_does_not_stop_the_others() {
+    use autocall_core::ports::Store;
+    let Some((_, url, store)) = fresh().await else { return };
+    let t = TenantId(1);
+    let leads = build::seed(&store, t, 3).await;
+    let mut conn = PgConnection::connect(&url).await.expect("connects");
+    let bend = "UPDATE leads SET sealed = overlay(sealed placing '\\x00'::bytea from 30) WHERE id = $1";
+    sqlx::query(bend).bind(leads[0].id.key()).execute(&mut conn).await.expect("altered");
+    let found = store.candidates(build::campaign_id(t, 1), NOW, 1).await.expect("looked");
+    assert!(found.is_empty(), "the first one is passed over");
+    let found = store.candidates(build::campaign_id(t, 1), NOW, 5).await.expect("looked");
+    assert_eq!(found.iter().map(|c| c.lead.row.id).collect::<Vec<_>>(), [leads[1].id, leads[2].id]);
+    let why = "SELECT blocked_by FROM call_queue WHERE blocked_by IS NOT NULL";
+    assert_eq!(names(&mut conn, why).await, ["unreadable"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_is_unavailable_and_passes() {
     use autocall_core::ports::{Store, StoreError};
     let Some(cluster) = Cluster::own("outage") else {

@@ -54,6 +54,9 @@ pub enum What {
         /// In E.164.
         phone: String,
     },
+    /// Gives every tenant a new data key, wraps all keys with the first of SEAL_KEY, and seals every row
+    /// anew, while the server goes on. May be run again where it was interrupted.
+    RotateKeys,
     /// Lists a tenant's users.
     Users {
         /// The tenant, by its number.
@@ -117,6 +120,49 @@ async fn admin(config: Config, what: What) -> Outcome {
     done.map(|()| ExitCode::SUCCESS)
 }
 
+/// How long a new key rests before rows are sealed with it, so that every node knows it by then; and a
+/// little more, for clocks that differ.
+const KEY_RESTS: std::time::Duration = std::time::Duration::from_secs(90);
+
+/// Rows sealed anew in one transaction.
+const RESEALED_AT_ONCE: u32 = 500;
+
+async fn rotate_keys(app: &App) -> Answer<()> {
+    let (mut tenants, mut ask) = (Vec::new(), PageAsk::first(500));
+    loop {
+        let page = app.directory.tenant_names(&ask).await?;
+        tenants.extend(page.items.iter().map(|t| t.tenant));
+        match page.next {
+            Some(next) => ask.after = Some(next),
+            None => break,
+        }
+    }
+    for tenant in &tenants {
+        app.catalog.rotate_key(*tenant, app.clock.now()).await?;
+    }
+    println!(
+        "{} tenant(s) have a new key; it rests for {} s until every node knows it",
+        tenants.len(),
+        KEY_RESTS.as_secs()
+    );
+    tokio::time::sleep(KEY_RESTS).await;
+    for (n, tenant) in tenants.iter().enumerate() {
+        let (mut after, mut batches) = (None, 0u64);
+        loop {
+            after = app.catalog.reseal(*tenant, after, RESEALED_AT_ONCE).await?;
+            batches += 1;
+            if batches.is_multiple_of(200) {
+                println!("tenant {tenant}: {} rows so far", batches * u64::from(RESEALED_AT_ONCE));
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+        println!("tenant {tenant} is sealed anew ({} of {})", n + 1, tenants.len());
+    }
+    Ok(())
+}
+
 async fn act(node: &Node, what: What) -> Answer<()> {
     let app = &node.app;
     match what {
@@ -143,6 +189,7 @@ async fn act(node: &Node, what: What) -> Answer<()> {
             println!("tenant {tenant}\nthe owner sets a password here, once, within a day:\n{}", link.url);
             Ok(())
         }
+        What::RotateKeys => rotate_keys(app).await,
         What::AllowCarrier { tenant } => {
             let found = app.catalog.tenant(TenantId(tenant)).await?;
             let mut row = found.row;

@@ -232,7 +232,11 @@ impl Config {
                 _ => None,
             }),
             token_secret: read.maybe("TOKEN_SECRET", "at least 32 characters", |s| (s.len() >= 32).then(|| s.into())),
-            seal_key: read.maybe("SEAL_KEY", "32 bytes in base64", |s| is_key(s).then(|| s.into())),
+            seal_key: read.maybe(
+                "SEAL_KEY",
+                "32 bytes in base64, NUMBER:KEY pairs with the active one first, or off",
+                |s| is_seal_key(s).then(|| s.into()),
+            ),
             log: read.or("LOG", "info".to_owned(), "a filter such as info or autocall_server=debug", |s| {
                 tracing_subscriber::EnvFilter::try_new(s).ok().map(|_| s.to_owned())
             }),
@@ -390,6 +394,13 @@ pub fn is_loopback(url: &url::Url) -> bool {
 /// Whether the text can be an account of the carrier.
 pub fn is_sid(s: &str) -> bool {
     s.len() == 34 && s.starts_with("AC") && s.bytes().skip(2).all(|b| b.is_ascii_hexdigit())
+}
+
+/// One key, several with numbers, or `off`.
+fn is_seal_key(s: &str) -> bool {
+    let pair =
+        |p: &str| p.split_once(':').is_some_and(|(n, key)| n.trim().parse::<u32>().is_ok() && is_key(key.trim()));
+    s == "off" || is_key(s) || s.split(',').all(pair)
 }
 
 fn is_key(s: &str) -> bool {

@@ -62,7 +62,11 @@ pub const NAMES: &[Name] = &[
     open("TRUSTED_PROXIES", "", "Comma-separated addresses or networks whose X-Forwarded-* headers are believed."),
     open("REGISTRATION", "invited", "Who may make an account: invited, open (each into a new tenant) or closed."),
     secret("TOKEN_SECRET", "", "Signs access tokens, 32 characters or more. Generated into DATA_DIR where absent."),
-    secret("SEAL_KEY", "", "Seals personal data at rest, 32 bytes in base64. Generated into DATA_DIR where absent."),
+    secret(
+        "SEAL_KEY",
+        "",
+        "Seals personal data at rest: 32 bytes in base64, or 2:NEW,1:OLD while a key is replaced (then run admin rotate-keys), or off for a trial. Generated into DATA_DIR where absent.",
+    ),
     open("TLS_CERT", "", "The server's own certificate chain, PEM. Leave empty behind a proxy."),
     open("TLS_KEY", "", "Its key, PEM."),
     open("LOG", "info", "What is logged: error, warn, info, debug, or a filter by module."),

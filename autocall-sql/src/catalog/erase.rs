@@ -290,7 +290,7 @@ async fn erase_call(
         let plan = Arc::make_mut(&mut call.plan);
         (plan.to, plan.name, plan.evidence) = (NOBODY, "".into(), None);
         for leg in &mut call.legs {
-            leg.facts.provider = None;
+            (leg.facts.provider, leg.to) = (None, None);
         }
         let mut row: PutRow = tables::done_row(keys, &call, (version, version + 1));
         row.values[7] = Value::Blob(None);

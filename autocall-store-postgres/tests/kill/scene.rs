@@ -126,9 +126,13 @@ pub(crate) async fn furnish(store: &PostgresStore, n: u64, now: Timestamp) {
     changes.agents.extend((0..AGENTS).map(|k| Put { row: agent(k, now), expected: 0 }));
     store.commit(&changes).await.expect("a new store takes its first rows");
     let all: Vec<u64> = (0..n).collect();
-    for some in all.chunks(5_000) {
-        let leads = some.iter().map(|k| lead(*k, now)).collect();
-        store.add_leads(&LeadBatch { campaign: campaign(), leads, step: None, at: now }).await.expect("added");
+    for some in all.chunks(1_000) {
+        let leads: Vec<Lead> = some.iter().map(|k| lead(*k, now)).collect();
+        let batch = LeadBatch { campaign: campaign(), leads, step: None, at: now };
+        // On a machine that is busy with other things a batch may take too long; it adds nothing twice.
+        while let Err(error) = store.add_leads(&batch).await {
+            assert!(error.is_retryable(), "{error}");
+        }
     }
 }
 
@@ -202,6 +206,13 @@ impl Exchange {
     }
     pub(crate) async fn until_a_node_listens(&self) {
         while self.nodes.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    /// Waits until so many calls were placed, or for a real span.
+    pub(crate) async fn until_dialled(&self, calls: usize, most: Duration) {
+        let until = tokio::time::Instant::now() + most;
+        while self.placed() < calls && tokio::time::Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
