@@ -18,7 +18,7 @@ async fn every_released_schema_is_brought_up_to_date_with_its_data() {
     let folder = tempfile::tempdir().expect("a folder");
     if let Ok(version) = std::env::var("AUTOCALL_FIXTURE") {
         let store = open(&folder.path().join("new.db"), Sealing::with(1, [7; 32])).await.expect("opens");
-        let leads = build::seed(&store, T, 3).await;
+        let leads = build::seed(&store, T, 30).await;
         let (_, mut c) = build::dial(&leads[0], 1, 1);
         c.agents.push(build::new(build::agent(T, 1, NOW)));
         build::commit(&store, &c).await;
@@ -33,12 +33,12 @@ async fn every_released_schema_is_brought_up_to_date_with_its_data() {
         std::fs::copy(&file, &copy).expect("copied");
         let store = open(&copy, Sealing::with(1, [7; 32])).await.expect("opens, and brings the schema up to date");
         let found = store.leads(T, &LeadFilter::default(), &PageAsk::default()).await.expect("a page").items;
-        assert_eq!(found.len(), 3, "{}", file.display());
+        assert_eq!(found.len(), 30, "{}", file.display());
         assert_eq!(found[1].row.person.name().expose(), "Ada Lovelace 1");
         let call = store.call(build::call_id(T, 1)).await.expect("the call that lived");
         assert_eq!((call.call.row.plan.to, call.agents.len()), (build::phone(0), 1));
         let view = store.campaign(build::campaign_id(T, 1)).await.expect("there");
-        assert_eq!((view.leads.open, view.leads.calling, view.load.dialing), (2, 1, 1));
+        assert_eq!((view.leads.open, view.leads.calling, view.load.dialing), (29, 1, 1));
         let next = store.candidates(build::campaign_id(T, 1), NOW, 5).await.expect("found").remove(0);
         let (_, c) = build::dial(&next.lead.row, next.lead.version, 2);
         build::commit(&store, &c).await;
