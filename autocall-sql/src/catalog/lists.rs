@@ -95,7 +95,7 @@ impl<B: Backend> SqlStore<B> {
         // Guards first, as commits do it. Once the epoch is ours no dial that read an older one can be
         // committed, so the calls that live now are all that a prefix must end.
         let mut marks = listings.clone();
-        if guards.contains(&GuardKey::Epoch) {
+        if guards.remove(&GuardKey::Epoch) {
             self.bump(&mut *tx, &keys, tenant, &BTreeSet::from([GuardKey::Epoch]), &[], at).await?;
             marks.extend(live_under(&mut *tx, &keys, tenant, entries).await?);
             guards.extend(marks.iter().map(|m| GuardKey::Number(m.phone)));
