@@ -14,7 +14,7 @@ use autocall_core::id::{CampaignId, LeadId, TenantId};
 use autocall_core::lead::{Lead, LeadEvent, Number, Person, State};
 use autocall_core::memory::MemoryStore;
 use autocall_core::pacing::Mode;
-use autocall_core::permission::{Consent, ConsentClass, ConsentSource, Party, Purposes};
+use autocall_core::permission::{Consent, ConsentClass, ConsentSource, Party, Purposes, Reassigned, ReassignedCheck};
 use autocall_core::planning::filing::Filing;
 use autocall_core::ports::{Candidate, Changes, Ids, Line, LocalRates, ManualClock, Put, Silent, Store};
 use autocall_core::script::Audio;
@@ -190,6 +190,9 @@ impl Registry for ThreeInTen {
 fn person(n: u64) -> Person {
     let mut person = Person::default();
     person.dossier.party = Some(Party::Consumer);
+    // Consents count with a check of the number's owner only.
+    let checked = ReassignedCheck { at: DAWN - Millis::from_days(2), answer: Reassigned::No };
+    person.dossier.reassigned = Some(checked);
     let kind = n % 10;
     if kind == 0 || kind > 6 {
         person.dossier.consents.push(Consent {
