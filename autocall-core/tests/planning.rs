@@ -11,7 +11,7 @@ use autocall_core::lead::{Callback, Lead, Number, Person};
 use autocall_core::memory::MemoryStore;
 use autocall_core::pacing::Mode;
 use autocall_core::permission::history::Happened;
-use autocall_core::permission::{Consent, ConsentClass, ConsentSource, Purposes};
+use autocall_core::permission::{Consent, ConsentClass, ConsentSource, Purposes, Reassigned, ReassignedCheck};
 use autocall_core::planning::caller_id::fingerprint;
 use autocall_core::planning::filing::Filing;
 use autocall_core::planning::funnel::Funnel;
@@ -95,6 +95,7 @@ fn lead(id: CampaignId, n: u64, digits: u64) -> Lead {
         source: ConsentSource::WebForm,
         proof: None,
     });
+    person.dossier.reassigned = Some(ReassignedCheck { at: NOW - Millis::from_days(1), answer: Reassigned::No });
     Lead {
         id: LeadId::small(TENANT, u128::from(n)),
         campaign: id,
@@ -208,7 +209,7 @@ async fn a_filter_keeps_leads_out_until_it_is_changed_and_appointments_stand() {
     s.check_counts();
     s.change(|s| s.filter = "state == 'NY' or state == 'CA'".into()).await;
     assert!(s.take().is_empty(), "places are kept until the job has passed");
-    assert_eq!(s.refile().await, 4);
+    assert_eq!(s.refile().await, 5, "the four, and what is noted with the appointment");
     assert_eq!(s.refile().await, 0, "done is done");
     s.step(NOW + Millis::from_secs(2)).await;
     assert_eq!(s.take().len(), 4);
