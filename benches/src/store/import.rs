@@ -157,7 +157,7 @@ fn copy(rig: &Rig, database: &str, leads: u64) -> f64 {
     for table in tables {
         rig.psql(database, &format!("COPY {table} TO '{}' (FORMAT binary)", file(table).display()));
     }
-    rig.psql(database, "TRUNCATE leads, lead_numbers, call_queue; CHECKPOINT");
+    rig.psql(database, "TRUNCATE leads, lead_numbers, call_queue, calls_live; CHECKPOINT");
     let begun = Instant::now();
     for table in tables {
         rig.psql(database, &format!("COPY {table} FROM '{}' (FORMAT binary)", file(table).display()));
