@@ -77,6 +77,7 @@ async fn plain_http_to_a_public_https_address_is_sent_on_or_refused() {
 async fn metrics_are_for_this_machine_or_for_whoever_has_the_token() {
     let server = Server::start(&[]).await;
     let nobody = server.nobody();
+    assert_eq!(nobody.get("/healthz").await.status, 200);
     let own = nobody.get("/metrics").await;
     assert_eq!(own.status, 200);
     for name in ["autocall_http_requests_total", "autocall_ready 1", "process_resident_memory_bytes"] {

@@ -144,7 +144,7 @@ async fn a_slow_commit_leaves_no_gap_in_the_feed() {
     let Some(cluster) = Cluster::shared() else { return };
     let url = cluster.database();
     let server = Server::start(&[("DATABASE_URL", &url), ("TRIAL_SPEED", "60")]).await;
-    let owner = server.owner().await;
+    let owner = server.owner().await.by_key().await;
     // One record in three takes long to commit: between its place and its commit others are made.
     let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
                 IF get_byte(decode(md5(NEW.call::text), 'hex'), 0) % 3 = 0 THEN PERFORM pg_sleep(0.3); END IF; \

@@ -29,12 +29,13 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let Some(text) = parts.headers.get(header::IF_MATCH) else { return Ok(IfMatch(None)) };
-        let text = text.to_str().map_err(|_| Problem::stale())?.trim();
+        let text = text.to_str().unwrap_or_default().trim();
         if text == "*" {
             return Ok(IfMatch(None));
         }
-        // A tag that we never gave cannot be the present one.
+        // A tag that we never gave cannot be the present one. That is said after the body has been
+        // read: a wrong body is the first thing to mend.
         let version = text.strip_prefix("\"v").and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
-        version.map(|v| IfMatch(Some(v))).ok_or_else(Problem::stale)
+        Ok(IfMatch(Some(version.unwrap_or(u64::MAX))))
     }
 }

@@ -3,7 +3,7 @@
 use super::problem::{FieldProblem, Problem};
 use super::values::Key;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -46,6 +46,10 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeJson
 
 /// Parses JSON; a wrong field is named by its path.
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // No request is a bare list; serde would take one for an object whose fields come in order.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::field("", "is a list", "send an object; see /api/docs for what is expected"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = error.path().to_string();
@@ -96,6 +100,20 @@ impl<T: Serialize> IntoResponse for Json<T> {
             }
             Err(error) => Problem::internal(error).into_response(),
         }
+    }
+}
+
+/// An upload's form.
+pub struct Form(pub Multipart);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        Multipart::from_request(request, state).await.map(Form).map_err(|_| {
+            Problem::bad_request("the upload is not a form")
+                .remedy("send multipart/form-data with the boundary that is between its parts")
+        })
     }
 }
 
@@ -203,5 +221,6 @@ mod tests {
         assert!(!format!("{problem:?}").contains("4155552671"), "{problem:?}");
         assert_eq!(read_json::<Outer>(b"{").expect_err("wrong").status, 400);
         assert_eq!(read_json::<Outer>(br#"{"inner":{"n":1}} x"#).expect_err("wrong").status, 400);
+        assert_eq!(read_json::<Outer>(br#" [{"n":1}]"#).expect_err("a list").status, 422);
     }
 }

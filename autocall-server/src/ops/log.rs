@@ -24,11 +24,7 @@ static SPANS: OnceLock<SdkTracerProvider> = OnceLock::new();
 /// Starts logging to standard error, and traces to where the configuration says; a second start
 /// changes nothing.
 pub fn start(config: &Config) {
-    // The SQL and HTTP libraries log statements and headers at debug: never below info.
-    let quiet =
-        "sqlx=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,tungstenite=warn,opentelemetry=warn";
-    let filter =
-        |level: &str| EnvFilter::try_new(format!("{level},{quiet}")).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = |level: &str| EnvFilter::try_new(directives(level)).unwrap_or_else(|_| EnvFilter::new("info"));
     let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let text = match config.log_format {
         LogFormat::Text => text.with_target(false).with_filter(filter(&config.log)).boxed(),
@@ -44,6 +40,18 @@ pub fn start(config: &Config) {
             .with_filter(filter("info"))
     });
     let _ = tracing_subscriber::registry().with(text).with(spans).try_init();
+}
+
+/// What is logged at which level. Libraries log statements, headers, form fields and whole phone
+/// numbers at debug and trace: a level alone is for our own crates, and the talkative ones never
+/// go below a warning, whatever is asked.
+fn directives(level: &str) -> String {
+    let quiet = "sqlx=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,tungstenite=warn,\
+                 opentelemetry=warn,multer=warn,rlibphonenumber=warn,async_nats=warn";
+    match level.trim().to_ascii_lowercase().as_str() {
+        level @ ("debug" | "trace") => format!("info,autocall={level},{quiet}"),
+        _ => format!("{level},{quiet}"),
+    }
 }
 
 /// Sends what was not sent yet. Blocks for some seconds at most.

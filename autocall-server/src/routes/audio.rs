@@ -6,7 +6,7 @@ use crate::http::openapi::binary;
 use crate::http::page::{Page, Paging};
 use crate::http::problem::{Answer, FieldProblem, Problem};
 use crate::http::table::Table;
-use crate::http::take::{Created, Done, Json, Path, Query};
+use crate::http::take::{Created, Done, Form, Json, Path, Query};
 use crate::http::values::{Key, When};
 use crate::identity::token::hex;
 use crate::identity::{Principal, Right, Rule};
@@ -15,7 +15,7 @@ use autocall_core::id::AudioId;
 use autocall_core::ports::catalog::{AudioAsset, CatalogError};
 use autocall_core::script::Audio;
 use autocall_core::settings::Settings;
-use axum::extract::{Multipart, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -92,7 +92,7 @@ async fn list(State(app): State<App>, who: Principal, Query(paging): Query<Pagin
     Ok(Json(Page::from(app.catalog.audio_list(who.tenant, &paging.ask()?).await?, Sound::of)))
 }
 
-async fn upload(State(app): State<App>, who: Principal, mut form: Multipart) -> Answer<Created<Sound>> {
+async fn upload(State(app): State<App>, who: Principal, Form(mut form): Form) -> Answer<Created<Sound>> {
     let broken = |_| Problem::bad_request("the upload is not a form, or broke off");
     while let Some(mut field) = form.next_field().await.map_err(broken)? {
         if field.name() != Some("file") {

@@ -309,7 +309,14 @@ pub async fn new_tenant(app: &App, name: &str, own_carrier_only: bool) -> Answer
         },
         created_at: now,
     };
-    app.catalog.put_tenant(&Put { row, expected: 0 }).await?;
+    match app.catalog.put_tenant(&Put { row: row.clone(), expected: 0 }).await {
+        // Some task met the new name and needed the tenant's keys: then the store has made the row.
+        Err(CatalogError::Changed) => {
+            let found = app.catalog.tenant(id).await?;
+            app.catalog.put_tenant(&Put { row, expected: found.version }).await?;
+        }
+        other => other?,
+    }
     Ok(id)
 }
 

@@ -36,7 +36,7 @@ pub fn routes(table: &mut Table) {
         .post("/api/console/next", WORK, "Preview: dials the next lead, or the one named, for this agent.", next)
         .takes::<NextLead>()
         .gives_nothing()
-        .may(&[409])
+        .may(&[404, 409])
         .urgent();
     table
         .post(
@@ -47,7 +47,7 @@ pub fn routes(table: &mut Table) {
         )
         .takes::<OfCampaign>()
         .gives::<LeadView>(200)
-        .may(&[409])
+        .may(&[404, 409])
         .urgent();
     table
         .post("/api/console/skip", WORK, "Preview: lets the lead that is shown be; it comes up again later.", skip)

@@ -24,7 +24,8 @@ pub fn routes(table: &mut Table) {
     table
         .post("/api/privacy/export", PRIVACY, "Everything on one person.", export_person)
         .takes::<Person>()
-        .gives::<Everything>(200);
+        .gives::<Everything>(200)
+        .may(&[404]);
     table
         .post(
             "/api/privacy/erase",
@@ -34,7 +35,7 @@ pub fn routes(table: &mut Table) {
         )
         .takes::<Person>()
         .gives::<Erased>(200)
-        .may(&[409]);
+        .may(&[404, 409]);
     table
         .get("/api/privacy/tenant", PRIVACY, "All data of the tenant, one JSON object per line.", export_tenant)
         .gives_raw(200, "application/x-ndjson")

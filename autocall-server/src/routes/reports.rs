@@ -142,7 +142,10 @@ async fn report(
         By::Disposition => GroupBy::Disposition,
     };
     let mut ask = span.ask(&who, app.clock.now(), group)?;
-    ask.offset_s = grouping.offset_s.unwrap_or(0).clamp(-86_400, 86_400);
+    ask.offset_s = grouping.offset_s.unwrap_or(0);
+    if ask.offset_s.unsigned_abs() > 86_400 {
+        return Err(Problem::field("offset_s", "is over a day", "use -86400 to 86400"));
+    }
     let price = super::tenant::settings(&app, who.tenant).await?.price_per_min;
     let rows = app.catalog.report(who.tenant, &ask).await?;
     let rows: Vec<Row> =

@@ -6,7 +6,7 @@ use crate::http::openapi::binary;
 use crate::http::page::{Page, Paging};
 use crate::http::problem::{Answer, Problem};
 use crate::http::table::Table;
-use crate::http::take::{Json, Path, Query};
+use crate::http::take::{Form, Json, Path, Query};
 use crate::http::values::{Key, When};
 use crate::identity::token::hex;
 use crate::identity::{Principal, Right, Rule};
@@ -144,7 +144,7 @@ struct Spooled {
     digest: String,
 }
 
-async fn upload(State(app): State<App>, who: Principal, mut form: Multipart) -> Answer<Response> {
+async fn upload(State(app): State<App>, who: Principal, Form(mut form): Form) -> Answer<Response> {
     let id: ImportId = app.new_id(who.tenant);
     let path = import::file(&app, id);
     let kept = receive(&app, &who, &mut form, &path).await;
