@@ -26,12 +26,13 @@ pub fn routes(table: &mut Table) {
     table
         .get("/api/console", WORK, "What the agent sees: themselves, their call, its lead.", console)
         .gives::<Console>(200)
+        .may(&[404])
         .urgent();
-    table.post("/api/console/ready", WORK, "Ends the wrap-up.", ready).gives::<Console>(200).urgent();
+    table.post("/api/console/ready", WORK, "Ends the wrap-up.", ready).gives::<Console>(200).may(&[404, 409]).urgent();
     table
         .post("/api/console/stand", WORK, "Has the agent's phone called to stand for a shift.", stand)
         .gives::<Console>(200)
-        .may(&[409]);
+        .may(&[404, 409]);
     table
         .post("/api/console/next", WORK, "Preview: dials the next lead, or the one named, for this agent.", next)
         .takes::<NextLead>()
@@ -53,7 +54,7 @@ pub fn routes(table: &mut Table) {
         .post("/api/console/skip", WORK, "Preview: lets the lead that is shown be; it comes up again later.", skip)
         .takes::<Skip>()
         .gives_nothing()
-        .may(&[409])
+        .may(&[404, 409])
         .urgent();
     table
         .post("/api/calls/{id}/accept", WORK, "Takes the offered call.", accept)
