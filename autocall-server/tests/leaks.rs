@@ -103,7 +103,7 @@ async fn nothing_personal_and_nothing_secret_is_logged_or_traced() {
     let traces = String::from_utf8_lossy(&traces).into_owned();
     guard.look("traces", &traces);
     assert_eq!(guard.leaks(), Vec::new());
-    // Something was looked at.
-    assert!(err.lines().count() > 20, "{err}");
+    // Something was looked at; the libraries, which name numbers when they may, said nothing.
+    assert!(err.contains("stopping") && !err.contains("TRACE"), "{err}");
     assert!(traces.contains("/api/auth/login") && traces.contains("/api/leads/upload"), "{} bytes", traces.len());
 }
