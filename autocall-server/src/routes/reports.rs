@@ -7,7 +7,7 @@ use super::export::{self, FormatWord};
 use super::uploads::attachment;
 use crate::app::App;
 use crate::http::page::{Page, Paging};
-use crate::http::problem::Answer;
+use crate::http::problem::{Answer, Problem};
 use crate::http::table::Table;
 use crate::http::take::{Json, Path, Query};
 use crate::http::values::{Key, When};
@@ -213,7 +213,7 @@ struct Ledger {
 async fn ledger(State(app): State<App>, who: Principal, Path(key): Path<Key>) -> Answer<Json<Ledger>> {
     let id: CampaignId = key.of(who.tenant);
     let view = app.store.campaign(id).await?;
-    let ledger = serde_json::to_value(&view.ledger).map_err(crate::http::problem::Problem::internal)?;
+    let ledger = serde_json::to_value(&view.ledger).map_err(Problem::internal)?;
     Ok(Json(Ledger { campaign: key, ledger }))
 }
 
