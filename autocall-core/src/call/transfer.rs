@@ -204,7 +204,8 @@ pub(super) fn agent_gone(call: &mut Call, agent: AgentId, now: Timestamp) {
             call.passed.push(agent);
         }
         Stage::Bridged { leg: None, agent: a, .. } if a == agent => {
-            if !onward::hand_over(call, now) {
+            let stays = onward::hand_over(call, now);
+            if !stays {
                 call.close(now);
             }
         }

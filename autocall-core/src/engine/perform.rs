@@ -63,8 +63,7 @@ impl Engine {
     /// Says of a dial that will not leave that nothing was placed: the permit is used up here, and
     /// the number does not rest as one in doubt would. Other tasks are left to the store's timers.
     pub async fn give_back(&self, task: Task) -> Result<(), EngineError> {
-        let Task::Dial { permit, dial } = task else { return Ok(()) };
-        drop(permit);
+        let Task::Dial { dial, .. } = task else { return Ok(()) };
         let end = End { cause: EndCause::Canceled, at: self.now() };
         self.tell(dial.line, LegFacts { end: Some(end), ..LegFacts::default() }).await.map(drop)
     }
