@@ -7,7 +7,7 @@
 // The comparison itself is the testkit's; the core's own tests cannot depend on it, so that planted
 // bugs in the machines are judged without building the rest.
 #[path = "../../autocall-testkit/src/golden.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the whole file is the testkit's")]
+#[allow(dead_code, unreachable_pub, clippy::disallowed_methods, reason = "the whole file is the testkit's")]
 mod golden;
 
 mod machines {

@@ -83,7 +83,7 @@ fn settings() -> Settings {
 }
 
 fn lead(id: CampaignId, n: u64, digits: u64) -> Lead {
-    let mut person = Person { state: Some(if n % 2 == 0 { "CA" } else { "NY" }.into()), ..Person::default() };
+    let mut person = Person { state: Some(if n.is_multiple_of(2) { "CA" } else { "NY" }.into()), ..Person::default() };
     person.dossier.consents.push(Consent {
         class: ConsentClass::Written,
         purposes: Purposes::ALL,

@@ -83,7 +83,7 @@ fn no_migration_locks_a_big_table_for_long() {
     for entry in std::fs::read_dir(folder).expect("migrations") {
         let path = entry.expect("readable").path();
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
-        if name < "0003".to_owned() {
+        if name.as_str() < "0003" {
             continue;
         }
         let sql = std::fs::read_to_string(&path).expect("readable");

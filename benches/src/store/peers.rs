@@ -71,7 +71,7 @@ fn worker(rig: &Rig, peers: &Path, database: &str, jobs: u64) -> Option<f64> {
     node.env("TWILIO_ACCOUNT_SID", format!("AC{}", "0".repeat(32))).env("TWILIO_AUTH_TOKEN", "0".repeat(32));
     let out = node.output().ok()?;
     let text = String::from_utf8_lossy(&out.stdout);
-    let told = text.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok()).last();
+    let told = text.lines().rev().find_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
     if told.is_none() {
         eprintln!("store: the baseline stack failed: {}", String::from_utf8_lossy(&out.stderr));
     }
