@@ -161,7 +161,7 @@ fn settings(count: u32) -> Settings {
     s.seller.name = "Acme".into();
     s.seller.phone = Phone::from_e164("+14155550100");
     s.caller_ids = vec![phone("+14155550101")];
-    s.abandonment = Some(Audio::say("Acme called. Press 9 to opt out."));
+    s.abandonment = Some(Audio::say("Acme called, 415 555 0100. Press 9 to opt out."));
     s.hold = Audio::Silence;
     s.transfer.pools = vec![POOL];
     s.transfer.mode = TransferMode::Standing;
