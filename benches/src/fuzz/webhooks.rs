@@ -3,7 +3,8 @@
 //! it is read as a form; what a line is told is a well-formed document within the carrier's limit;
 //! nobody is heard about another tenant's line.
 //!
-//! An input is one byte of choices, then the request target, a line feed, and the body.
+//! An input is a byte of choices and a byte that picks route and subject; then the query, a line feed,
+//! and the body. Some routes take the first line as the whole target.
 
 use super::{Behaviour, Target};
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use autocall_testkit::fake_twilio::twiml;
 use autocall_twilio::form::Form;
 use autocall_twilio::signature::{body_sha256, sign};
 use autocall_twilio::twiml::DOCUMENT_BYTES_MAX;
+use autocall_twilio::urls::{PREFIX, ROUTES, Route, Subject};
 use autocall_twilio::webhook::{BODY_BYTES_MAX, Ear, Unavailable, Webhooks};
 use autocall_twilio::{Account, FixedAccounts, Urls, Validation};
 use bytes::Bytes;
@@ -106,29 +108,34 @@ impl Target for Hooks {
     fn seeds(&self) -> Vec<Vec<u8>> {
         let leg = LegId { call: call(), leg: 0 };
         let sid = format!("AccountSid={}&CallSid=CA0123456789abcdef0123456789abcdef", account_id());
+        let bodies = [
+            ("", "CallStatus=in-progress"),
+            ("e=900", "AnsweredBy=human&MachineDetectionDuration=2100"),
+            ("e=900", "AnsweredBy=machine_end_beep"),
+            (
+                "",
+                "CallStatus=completed&SequenceNumber=3&CallDuration=12&SipResponseCode=200\
+                 &Timestamp=Tue%2C+31+Aug+2010+20%3A36%3A28+%2B0000",
+            ),
+            ("k=any", "Digits=1"),
+            ("n=0&r=7-00000000000000000000000000000005", "DialCallStatus=completed&CallStatus=completed"),
+            ("k=9", "Digits=9"),
+            ("say=Please+hold&l=en-US", ""),
+            ("", "RecordingSid=RE0123&RecordingStatus=completed&RecordingDuration=9&RecordingChannels=2"),
+            ("", "StatusCallbackEvent=participant-join"),
+            ("", "StatusCallbackEvent=participant-leave&ReasonParticipantLeft=participant_hung_up"),
+            ("n=1&k=9", "From=%2B14155552671&To=%2B14155550100&Digits=9"),
+        ];
         let mut seeds = Vec::new();
-        for (n, (path, body)) in [
-            (format!("answer/{leg}"), "CallStatus=in-progress".to_owned()),
-            (format!("amd/{leg}?e=900"), "AnsweredBy=human&MachineDetectionDuration=2100".into()),
-            (format!("amd/{leg}?e=900"), "AnsweredBy=machine_end_beep".into()),
-            (format!("status/{leg}"), "CallStatus=completed&SequenceNumber=3&CallDuration=12&SipResponseCode=200&Timestamp=Tue%2C+31+Aug+2010+20%3A36%3A28+%2B0000".into()),
-            (format!("accept/{}?k=any", LegId { call: call(), leg: 1 }), "Digits=1".into()),
-            (format!("after/{leg}?n=0"), "DialCallStatus=completed".into()),
-            (format!("opt-out/{leg}?k=9"), "Digits=9".into()),
-            (format!("consent/{leg}"), "Digits=1".into()),
-            (format!("wait/{leg}?say=Please+hold&l=en-US"), String::new()),
-            (format!("recording/{leg}"), "RecordingSid=RE0123&RecordingStatus=completed&RecordingDuration=9&RecordingChannels=2".into()),
-            (format!("conference-status/{leg}"), format!("FriendlyName=call-{}&ParticipantLabel={leg}&StatusCallbackEvent=participant-join", call())),
-            (format!("message-end/{leg}"), String::new()),
-            ("inbound/7".into(), "From=%2B14155552671&To=%2B14155550100".into()),
-            ("inbound-keys/7?n=1&k=9".into(), "From=%2B14155552671&Digits=9".into()),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let text = format!("/webhooks/twilio/{path}\n{sid}&{body}");
-            seeds.push([&[n as u8], text.as_bytes()].concat());
-            seeds.push([&[n as u8 | 0x80], text.as_bytes()].concat());
+        for route in 0..ROUTES.len() as u8 {
+            for (n, (query, body)) in bodies.iter().enumerate() {
+                let names = format!("FriendlyName=call-{}&ParticipantLabel={leg}", call());
+                let text = format!("{query}\n{sid}&{names}&{body}");
+                seeds.push([&[n as u8, route], text.as_bytes()].concat());
+            }
+        }
+        for target in ["/webhooks/twilio/answer/7-1-0", "/webhooks/twilio/", "/", "/webhooks/twilio/inbound/7?x"] {
+            seeds.push([&[0, RAW], target.as_bytes(), b"\n", sid.as_bytes()].concat());
         }
         seeds
     }
@@ -173,9 +180,10 @@ impl Target for Hooks {
     }
 
     fn run(&self, input: &[u8], said: &mut Behaviour) {
-        let Some((&choice, rest)) = input.split_first() else { return };
+        let [choice, route, rest @ ..] = input else { return };
+        let choice = *choice;
         let at = rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
-        let target = String::from_utf8_lossy(&rest[..at]).into_owned();
+        let target = target(*route, &String::from_utf8_lossy(&rest[..at]));
         let mut body = rest.get(at + 1..).unwrap_or_default().to_vec();
         if choice & 0x40 != 0 {
             // Long bodies, without a mutator that has to write them.
@@ -187,6 +195,26 @@ impl Target for Hooks {
         forged(self, &target, kind, &body, said);
         signed(self, &target, kind, &body, said);
     }
+}
+
+/// Route bytes from here on take the first line as the whole target.
+const RAW: u8 = 0xF0;
+
+/// The target that a route byte and a query make: a known route with a subject of its kind.
+fn target(route: u8, query: &str) -> String {
+    if route >= RAW {
+        return query.to_owned();
+    }
+    let (route, segment) = ROUTES[usize::from(route) % ROUTES.len()];
+    let leg = |n: u8| Subject::Line(Line::Leg(LegId { call: call(), leg: n }));
+    let subject = match route {
+        Route::Inbound | Route::InboundKeys | Route::InboundEnd => Subject::Tenant(TENANT),
+        Route::ConferenceStatus => Subject::Room(Room::Call(call())),
+        Route::AgentAnswer | Route::Accept => leg(1),
+        _ => leg(0),
+    };
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{PREFIX}{segment}/{subject}{mark}{query}")
 }
 
 /// Nobody is believed without a signature, nor with one that was made for something else.
@@ -223,8 +251,17 @@ fn signed(hooks: &Hooks, target: &str, kind: &str, body: &[u8], said: &mut Behav
     let Some((status, answer)) = hooks.serve(&target, kind, Some(&signature), body) else { return };
     let heard = hooks.heard();
     said.note(format!("signed:{status} heard:{}", heard.len()));
-    if let Some(route) = target.strip_prefix("/webhooks/twilio/").and_then(|t| t.split('/').next()) {
-        said.note(format!("{}:{status}", route.chars().take(20).collect::<String>()));
+    // Only routes that exist: every wrong one would be news otherwise, and the search would drown.
+    let segment = target.strip_prefix(PREFIX).and_then(|t| t.split('/').next()).unwrap_or_default();
+    if ROUTES.iter().any(|(_, known)| *known == segment) {
+        said.note(format!("{segment}:{status} {}", heard.len()));
+    }
+    if let Ok(text) = std::str::from_utf8(&answer) {
+        for verb in ["<Gather", "<Dial", "<Say", "<Play", "<Pause", "<Redirect", "<Hangup", "<Conference"] {
+            if text.contains(verb) {
+                said.note(format!("{segment} says {verb}"));
+            }
+        }
     }
     assert!(heard.len() <= 2, "one request, one fact (and that a message begins)");
     for line in heard {
