@@ -19,7 +19,7 @@ fn settings() -> Settings {
     s.seller.name = "Acme".into();
     s.seller.phone = Phone::from_digits(14_155_550_100);
     s.caller_ids = Phone::from_digits(14_155_550_101).into_iter().collect();
-    s.abandonment = Some(Audio::say("Acme called."));
+    s.abandonment = Some(Audio::say("Acme called. Call 415 555 0100, or press 9 not to be called again."));
     s.transfer.pools = vec![PoolId::small(TENANT, 1)];
     assert_eq!(s.check(), []);
     s

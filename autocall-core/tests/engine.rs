@@ -260,7 +260,7 @@ async fn a_lead_is_called_only_when_the_law_of_its_place_allows() {
     let mut settings = (*campaign.settings).clone();
     settings.purpose = Purpose::Service;
     campaign.settings = Arc::new(settings);
-    let candidate = s.store.candidates(s.campaign, Timestamp::NEVER, 1).await.unwrap().remove(0);
+    let candidate = s.store.candidates(s.campaign, s.clock.now(), 1).await.unwrap().remove(0);
     let law = Lawful::shipped(Vec::new());
     // Wednesday 2026-11-18, 15:30 UTC: half past seven in San Francisco (area code 415).
     let early = Timestamp::from_secs(1_795_015_800);
