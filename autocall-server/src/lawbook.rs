@@ -316,9 +316,9 @@ mod tests {
         assert!(found[0].1.rules().any(|r| r.id == "mine.noon") && found[0].1.rules().any(|r| r.id == "us.tsr.hours"));
         std::fs::write(dir.path().join("mine.toml"), pack.replace("daily 13:00-20:00", "funday 13:00"))
             .expect("written");
-        let wrong = overlays(dir.path()).err().expect("refused");
+        let wrong = overlays(dir.path()).expect_err("refused");
         assert!(wrong.contains("mine.toml") && wrong.contains("mine.noon"), "{wrong}");
         std::fs::write(dir.path().join("mine.toml"), pack.replace("\"mine\"", "\"default\"")).expect("written");
-        assert!(overlays(dir.path()).err().expect("refused").contains("taken"));
+        assert!(overlays(dir.path()).expect_err("refused").contains("taken"));
     }
 }

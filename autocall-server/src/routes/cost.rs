@@ -180,7 +180,7 @@ fn within(field: &str, given: Option<f64>, usual: f64, low: f64, high: f64) -> A
     match given {
         None => Ok(usual),
         Some(value) if (low..=high).contains(&value) => Ok(value),
-        Some(_) => Err(Problem::field(field, &format!("is not {low} to {high}"), "leave it out for the usual value")),
+        Some(_) => Err(Problem::field(field, format!("is not {low} to {high}"), "leave it out for the usual value")),
     }
 }
 
