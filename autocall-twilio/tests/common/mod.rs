@@ -9,7 +9,9 @@ use autocall_core::engine::run::{Pace, Running, run};
 use autocall_core::engine::{Engine, Parts, Standard};
 use autocall_core::lead::{Lead, Number, Person as LeadPerson};
 use autocall_core::memory::MemoryStore;
-use autocall_core::ports::{Changes, Clock, Ids, Line, LocalRates, Put, Silent, Store};
+use autocall_core::ports::{
+    Changes, Clock, Ids, Lease, Line, LocalRates, Put, Rates, Silent, Store, StoreError, Urgency,
+};
 use autocall_core::script::Audio;
 use autocall_core::settings::{Settings, TransferMode};
 use autocall_core::{AgentId, CampaignId, LeadId, Millis, Phone, PoolId, Priority, Private, TenantId, Timestamp};
@@ -41,6 +43,28 @@ pub struct FastClock {
 impl Clock for FastClock {
     fn now(&self) -> Timestamp {
         self.epoch + Millis::from_ms((self.began.elapsed().as_secs_f64() * 1000.0 * self.speed) as i64)
+    }
+}
+
+/// The account's places in time, and a note of those that were given away, in milliseconds.
+pub struct Leased {
+    inner: LocalRates,
+    pub places: Mutex<Vec<i64>>,
+}
+
+#[async_trait::async_trait]
+impl Rates for Leased {
+    async fn lease(&self, account: &str, want: u32, urgency: Urgency, now: Timestamp) -> Result<Lease, StoreError> {
+        let lease = self.inner.lease(account, want, urgency, now).await?;
+        let given = (0..lease.granted as usize).map(|i| lease.place(i).ms());
+        self.places.lock().expect("lock").extend(given);
+        Ok(lease)
+    }
+    async fn available(&self, account: &str, now: Timestamp) -> Result<u32, StoreError> {
+        self.inner.available(account, now).await
+    }
+    async fn back_off(&self, account: &str, until: Timestamp) -> Result<(), StoreError> {
+        self.inner.back_off(account, until).await
     }
 }
 
@@ -82,7 +106,7 @@ pub struct Bench {
     ear: Slot,
     running: Option<Running>,
     others: Vec<Running>,
-    rates: Arc<LocalRates>,
+    pub rates: Arc<Leased>,
     parts: u128,
 }
 
@@ -163,7 +187,7 @@ impl Bench {
         let twilio = Arc::new(Twilio::new(client, Arc::new(accounts), urls, Arc::new(move || ticking.now())));
         let store = Arc::new(MemoryStore::new());
         seed(&store, &options, clock.now()).await;
-        let rates = Arc::new(LocalRates::new(options.rate));
+        let rates = Arc::new(Leased { inner: LocalRates::new(options.rate), places: Mutex::default() });
         let mut bench = Bench {
             engine: engine(&store, &twilio, &clock, &rates, 1),
             fake,
@@ -327,7 +351,7 @@ fn engine(
     store: &Arc<MemoryStore>,
     twilio: &Arc<Twilio>,
     clock: &FastClock,
-    rates: &Arc<LocalRates>,
+    rates: &Arc<Leased>,
     seed: u128,
 ) -> Arc<Engine> {
     Arc::new(Engine::new(Parts {
