@@ -85,7 +85,8 @@ struct Said {
 /// Derives the place.
 ///
 /// * A trusted explicit zone is used alone.
-/// * An address and a number that agree on some zone: the address's zones (it narrows the number).
+/// * An address and a number that agree on some zone, and not on different states: the address's
+///   zones (it narrows the number).
 /// * An address and a number that do not: the zones of both, so that the hour suits both.
 /// * States add up, always: an area code adds a state's rules and never removes another's.
 pub fn locate(clues: &Clues<'_>) -> Place {
@@ -99,11 +100,16 @@ pub fn locate(clues: &Clues<'_>) -> Place {
         place.countries.sort_unstable();
     }
     french_overseas(&mut place);
+    // Somebody who moved to another state is not narrowed: the zones of a code are wider than its
+    // exchanges', so that a zone in common says little.
+    let moved = !place.states.is_empty()
+        && !address.states.is_empty()
+        && !address.states.iter().any(|state| place.states.contains(state));
     place.states = place.states.union(address.states);
     if !address.zones.is_unknown() {
         place.from.region = true;
         place.from.postal = clues.postal.is_some_and(|p| zip::zip(p).is_some());
-        let agree = address.zones.as_slice().iter().any(|zone| place.zones.contains(*zone));
+        let agree = !moved && address.zones.as_slice().iter().any(|zone| place.zones.contains(*zone));
         if agree || place.zones.is_unknown() {
             place.zones = address.zones;
         } else {
@@ -270,6 +276,16 @@ mod tests {
         assert_eq!(names(&place), ["America/Los_Angeles", "America/New_York"]);
         let states: Vec<_> = place.states.iter().map(State::code).collect();
         assert_eq!(states, ["CA", "NY"], "an area code adds a state, never removes one");
+    }
+
+    #[test]
+    fn who_moved_to_another_state_is_called_when_both_suit() {
+        let el_paso = Clues { state: Some("MS"), ..Clues::number(phone("+19155550123")) };
+        assert_eq!(names(&locate(&el_paso)), ["America/Chicago", "America/Denver"]);
+        let midland = Clues { state: Some("NM"), ..Clues::number(phone("+14325550123")) };
+        assert_eq!(names(&locate(&midland)), ["America/Chicago", "America/Denver"]);
+        let at_home = Clues { state: Some("TX"), postal: Some("75201"), ..Clues::number(phone("+14325550123")) };
+        assert_eq!(names(&locate(&at_home)), ["America/Chicago"]);
     }
 
     #[test]
