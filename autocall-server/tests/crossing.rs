@@ -255,7 +255,17 @@ async fn everything(owner: &Client) -> BTreeMap<&'static str, String> {
         "/api/feed",
         "/api/privacy/kept",
     ] {
-        all.insert(path, owner.get(path).await.text);
+        let mut answer = owner.get(path).await;
+        // What is kept is read under the eyes of the audit log: our own reading here is none of
+        // what is looked for.
+        if path.starts_with("/api/audit") {
+            let me = owner.get("/api/me").await.expect(200);
+            let me = format!("user:{}", me["user"]["id"].as_str().expect("an id"));
+            let items = answer.body["items"].as_array_mut().expect("a list");
+            items.retain(|entry| entry["action"] != "kept.read" || entry["actor"] != me.as_str());
+            answer.text = answer.body.to_string();
+        }
+        all.insert(path, answer.text);
     }
     all
 }
