@@ -522,7 +522,6 @@ impl Drive {
     /// Whether the planted bug loses this task.
     fn forgets(&self, task: &Task) -> bool {
         match self.sabotage {
-            Some(Sabotage::FinishForgotten) => matches!(task, Task::Stop(_, Stop::Campaign)),
             Some(Sabotage::ListedCallGoesOn) => matches!(task, Task::Stop(_, Stop::Listed)),
             _ => false,
         }

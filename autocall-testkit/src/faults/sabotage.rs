@@ -1,6 +1,6 @@
 //! Planted bugs. Each is a fault of a kind that real dialers have had; each is planted around the
-//! ports and the driver, so that production code has no switch for it. Together they break every
-//! invariant that the simulator looks at: `docs/proof.md` says which breaks which.
+//! ports and the driver, so that production code has no switch for it. Together they break nearly every
+//! invariant that is looked at: `docs/proof.md` says which breaks which.
 
 macro_rules! sabotages {
     ($($(#[$about:meta])+ $name:ident = $text:literal,)+) => {
@@ -63,8 +63,6 @@ sabotages! {
     LinesUncounted = "lines-uncounted",
     /// Nobody sees who is free.
     AgentsUnseen = "agents-unseen",
-    /// Calls of a campaign that was finished are never told.
-    FinishForgotten = "finish-forgotten",
     /// A campaign that found nothing to do is never looked at again.
     CampaignSleeps = "campaign-sleeps",
     /// What an agent said about a call does not reach its lead.

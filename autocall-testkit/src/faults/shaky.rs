@@ -142,11 +142,6 @@ fn forget(snapshot: &mut Snapshot, sabotage: Option<Sabotage>) {
     match sabotage {
         Some(Sabotage::ListedCallGoesOn) => snapshot.guards.iter_mut().for_each(unmark),
         Some(Sabotage::AgentsUnseen) => snapshot.agents.retain(|a| !a.row.is_free()),
-        Some(Sabotage::FinishForgotten) => {
-            let mut campaign = (*snapshot.campaign).clone();
-            campaign.state = autocall_core::campaign::State::Running;
-            snapshot.campaign = Arc::new(campaign);
-        }
         _ => {}
     }
 }
