@@ -140,7 +140,6 @@ async fn change(
     Json(body): Json<TenantInput>,
 ) -> Answer<Tagged<TenantView>> {
     let found = app.catalog.tenant(who.tenant).await?;
-    wanted.check(found.version)?;
     let mut row = found.row;
     if let Some(name) = &body.name {
         let name = name.trim();
@@ -164,6 +163,8 @@ async fn change(
         settings.price_per_min = price;
         row.settings = serde_json::to_value(settings).map_err(Problem::internal)?;
     }
+    // Last: what is wrong in itself is said first.
+    wanted.check(found.version)?;
     app.catalog.put_tenant(&Put { row: row.clone(), expected: found.version }).await?;
     super::note(&app, &who, "tenant.change", who.tenant, serde_json::json!({})).await?;
     Ok(view(&app, found.version + 1, &row))
