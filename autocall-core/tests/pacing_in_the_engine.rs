@@ -66,7 +66,7 @@ fn settings() -> Settings {
     s.seller.name = "Acme".into();
     s.seller.phone = Phone::from_e164("+14155550100");
     s.caller_ids = vec![Phone::from_e164("+14155550101").unwrap()];
-    s.abandonment = Some(Audio::say("Acme called. Press 9 to opt out."));
+    s.abandonment = Some(Audio::say("Acme called, 415 555 0100. Press 9 to opt out."));
     s.transfer.pools = vec![pool()];
     s.caps.calls_per_second_max = 100.0;
     s
