@@ -21,8 +21,9 @@ pub enum Urgency {
 pub struct Lease {
     /// Dials granted; may be fewer than wanted.
     pub granted: u32,
-    /// When the first of them may leave.
-    pub first_at: Timestamp,
+    /// When the first of them may leave, microseconds since the epoch. Finer than a [`Timestamp`], so
+    /// that places of several leases are rounded once, not twice.
+    pub first_us: i64,
     /// From one to the next, microseconds.
     pub every_us: i64,
     /// When more can be had.
@@ -34,8 +35,13 @@ impl Lease {
     pub fn place(&self, number: usize) -> Timestamp {
         let us = i64::try_from(number).unwrap_or(i64::MAX).saturating_mul(self.every_us);
         // Up, never down: a place must not come early.
-        self.first_at + Millis::from_ms(us.saturating_add(999) / 1000)
+        up(self.first_us.saturating_add(us))
     }
+}
+
+/// The instant that is not before these microseconds since the epoch.
+fn up(us: i64) -> Timestamp {
+    Timestamp::from_ms(us.saturating_add(999) / 1000)
 }
 
 /// How far ahead leads may take places. An agent's leg waits no longer than this behind them.
@@ -93,9 +99,8 @@ impl Places {
         if granted > 0 {
             self.free_us = first_us.saturating_add(i64::from(granted).saturating_mul(every_us));
         }
-        let ms = |us: i64| Timestamp::from_ms(us.saturating_add(999) / 1000);
-        let next = ms(self.free_us + every_us - AHEAD.ms() * 1000).max(Timestamp::from_ms(self.held_ms));
-        Lease { granted, first_at: ms(first_us), every_us, next_at: next.max(now) }
+        let next = up(self.free_us + every_us - AHEAD.ms() * 1000).max(Timestamp::from_ms(self.held_ms));
+        Lease { granted, first_us, every_us, next_at: next.max(now) }
     }
 
     /// No lead is called before `until`.
@@ -195,7 +200,7 @@ mod tests {
         let now = Timestamp::from_ms(5_000);
         let mut line = Places::default();
         let leads = line.take(every, 100, Urgency::Lead, now);
-        assert_eq!((leads.granted, leads.first_at), (10, now));
+        assert_eq!((leads.granted, leads.place(0)), (10, now));
         assert_eq!(line.take(every, 5, Urgency::Lead, now).granted, 0);
         let agent = line.take(every, 1, Urgency::Agent, now);
         assert_eq!((agent.granted, agent.place(0)), (1, Timestamp::from_ms(6_000)));

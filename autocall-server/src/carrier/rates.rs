@@ -56,7 +56,7 @@ impl Rates for AccountRates {
     async fn lease(&self, account: &str, want: u32, urgency: Urgency, now: Timestamp) -> Result<Lease, StoreError> {
         if self.is_closed() && urgency == Urgency::Lead {
             let at = now + CLOSED_FOR;
-            return Ok(Lease { granted: 0, first_at: at, every_us: 0, next_at: at });
+            return Ok(Lease { granted: 0, first_us: at.ms().saturating_mul(1000), every_us: 0, next_at: at });
         }
         self.inner.lease(&self.buckets.bucket(account).await, want, urgency, now).await
     }
