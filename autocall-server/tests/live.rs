@@ -118,7 +118,7 @@ async fn worker(server: &Server, owner: &Client, agent: &str) -> Client {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offer_comes_to_the_agents_own_socket_with_the_lead() {
-    let server = Server::start(&[("TRIAL_SPEED", "10")]).await;
+    let server = Server::start(&[("TRIAL_SPEED", "40")]).await;
     let owner = server.owner().await;
     let (campaign, me) = console(&owner).await;
     let ann = worker(&server, &owner, &me).await;

@@ -38,7 +38,7 @@ pub struct Build {
     /// The registry, as rules call it: us-national, gb-tps, …
     #[arg(long)]
     pub name: String,
-    /// The file to make; served from DNC_DIR as <name>.set.
+    /// The file to make; served from DNC_DIR as `NAME.set`.
     #[arg(long)]
     pub out: PathBuf,
     /// A column that holds the number, or a part of it: its place from 0, or its name. May be given
