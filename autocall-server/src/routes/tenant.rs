@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::http::etag::IfMatch;
 use crate::http::problem::{Answer, Problem};
 use crate::http::table::Table;
-use crate::http::take::{Json, Tagged};
+use crate::http::take::{self, Json, Tagged};
 use crate::identity::{Principal, Right, Rule};
 use autocall_core::ports::Put;
 use autocall_core::ports::catalog::{Retention, Tenant};
@@ -90,6 +90,7 @@ struct TenantInput {
     /// Its name.
     name: Option<String>,
     /// How long data is kept, days.
+    #[serde(default, deserialize_with = "take::object")]
     retention_days: Option<RetentionDays>,
     /// What a minute costs, for estimates.
     #[schema(minimum = 0, maximum = 1000)]
