@@ -13,7 +13,7 @@ use crate::live::hub::Hub;
 use autocall_core::engine::run::Inbox;
 use autocall_core::engine::{Engine, Task};
 use autocall_core::ports::catalog::{Catalog, Directory};
-use autocall_core::ports::{Clock, Ids, Store};
+use autocall_core::ports::{Clock, Ids, Store, SystemClock};
 use autocall_core::{Id, TenantId};
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -95,8 +95,10 @@ pub struct Inner {
     pub store: Arc<dyn Store>,
     /// Runs the machines.
     pub engine: Arc<Engine>,
-    /// What time it is.
+    /// What time it is where calls are made; in a trial that may pass faster.
     pub clock: Arc<dyn Clock>,
+    /// What time it is for those who sign in, whose sessions, keys and codes live in real time.
+    pub wall: Arc<dyn Clock>,
     /// Live events.
     pub hub: Arc<Hub>,
     /// What can be done to a call that runs.
@@ -148,6 +150,7 @@ impl App {
             store: parts.store,
             engine: parts.engine,
             clock: parts.clock,
+            wall: Arc::new(SystemClock),
             hub: parts.hub,
             desk: parts.desk,
             link: parts.link,

@@ -5,7 +5,7 @@
 mod common;
 
 use autocall_testkit::postgres::Cluster;
-use common::process::{Process, run};
+use common::process::{Process, RULES, run};
 use common::{Client, first_id};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -109,6 +109,7 @@ async fn the_first_hour_on_postgres_with_a_fake_twilio() {
         ("TWILIO_CALLS_PER_S", "30"),
         ("WEBHOOK_BASE_URL", &own),
         ("PORT", &port),
+        ("RULES_DIR", RULES),
     ];
     // No tenant yet: the first owner gets a one-time link from the command line.
     let (good, link, err) = run(folder.path(), &["admin", "add-tenant", "Acme", "--owner", "ann@acme.example"], &env);
@@ -152,6 +153,7 @@ async fn campaign(owner: &Client) -> String {
     let pool = first_id(&owner.get("/api/pools").await.expect(200));
     let settings = json!({
         "purpose": "service",
+        "rules": "any-hour",
         "seller": { "name": "Acme", "phone": "+12025550100" },
         "transfer": { "pools": [pool], "wrap_up_ms": 1000 },
         "caps": { "calls_per_second_max": 10.0 },

@@ -43,8 +43,11 @@ impl Engine {
         if !dial.is_to_a_lead() {
             // Leads lease before they are committed; a lease that fails is no reason to let a
             // person wait.
-            if let Ok(lease) = self.rates.lease(&dial.account, 1, Urgency::Agent, self.now()).await {
-                dial.not_before = lease.place(0);
+            match self.rates.lease(&dial.account, 1, Urgency::Agent, self.now()).await {
+                // More agents than the account can ring before the permit ends.
+                Ok(lease) if lease.granted == 0 => return self.not_placed(line).await,
+                Ok(lease) => dial.not_before = lease.place(0),
+                Err(_) => {}
             }
         }
         match self.telephony.dial(permit, dial).await {
@@ -64,8 +67,13 @@ impl Engine {
     /// the number does not rest as one in doubt would. Other tasks are left to the store's timers.
     pub async fn give_back(&self, task: Task) -> Result<(), EngineError> {
         let Task::Dial { dial, .. } = task else { return Ok(()) };
+        self.not_placed(dial.line).await.map(drop)
+    }
+
+    /// A line that was to be dialled is not.
+    async fn not_placed(&self, line: Line) -> Result<Vec<Task>, EngineError> {
         let end = End { cause: EndCause::Canceled, at: self.now() };
-        self.tell(dial.line, LegFacts { end: Some(end), ..LegFacts::default() }).await.map(drop)
+        self.tell(line, LegFacts { end: Some(end), ..LegFacts::default() }).await
     }
 
     /// A refusal that is not about the number called concerns the next calls too.

@@ -47,15 +47,17 @@ fn up(us: i64) -> Timestamp {
 /// How far ahead leads may take places. An agent's leg waits no longer than this behind them.
 const AHEAD: Millis = Millis::from_secs(1);
 
-/// The latest place that anybody gets: well within what a permit to dial lives. A line that seems
-/// to be full for longer was filled by a node whose clock is wrong, or by more agents than the
-/// account can ring; the carrier's own queue then evens it out.
-const FAR: Millis = Millis::from_secs(4);
+/// The latest place that anybody gets: within what a permit to dial lives. Agents who want more are
+/// refused, so that their callers are served in another way: the rate is never exceeded.
+const FAR: Millis = Millis::from_secs(8);
+
+/// How far the nodes' clocks may differ. A line that is full for longer than [`FAR`] and this was
+/// filled by a clock that is wrong, and begins anew.
+const SKEW: Millis = Millis::from_secs(1);
 
 /// The places of one account on its line in time: one every so many microseconds, handed out in
 /// order. Whoever keeps to them starts no more calls in any second than the rate allows, however
-/// many nodes share the line, as far as their clocks agree and agents want no more than the next
-/// four seconds hold. Pure; a store keeps the two numbers.
+/// many nodes share the line, as far as their clocks agree. Pure; a store keeps the two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Places {
     /// The first place that nobody has, microseconds since the epoch.
@@ -72,9 +74,10 @@ impl Places {
     }
 
     /// The first place that can be had at `now`.
-    fn first_us(&self, now: Timestamp) -> i64 {
+    fn first_us(&self, every_us: i64, now: Timestamp) -> i64 {
         let now_us = now.ms().saturating_mul(1000);
-        self.free_us.clamp(now_us, now_us.saturating_add(FAR.ms() * 1000))
+        let believable = now_us.saturating_add((FAR + SKEW).ms() * 1000).saturating_add(every_us);
+        if self.free_us > believable { now_us } else { self.free_us.max(now_us) }
     }
 
     /// How many places leads may take at `now`.
@@ -83,20 +86,20 @@ impl Places {
             return 0;
         }
         let now_us = now.ms().saturating_mul(1000);
-        let first = self.first_us(now);
+        let first = self.first_us(every_us, now);
         let room = (now_us.saturating_add(AHEAD.ms() * 1000) - first) / every_us;
         // A slow line has its next place now, or later than leads look ahead.
         room.max(i64::from(first == now_us)).max(0) as u32
     }
 
-    /// Takes places: for agents as many as they want, since a person waits, whatever the carrier
-    /// asked of us; for leads only near ones.
+    /// Takes places: for agents what [`FAR`] holds, since a person waits, whatever the carrier asked
+    /// of us; for leads only near ones.
     pub fn take(&mut self, every_us: i64, want: u32, urgency: Urgency, now: Timestamp) -> Lease {
+        let first_us = self.first_us(every_us, now);
         let granted = match urgency {
-            Urgency::Agent => want,
+            Urgency::Agent => want.min(places_until(now + FAR, first_us, every_us)),
             Urgency::Lead => want.min(self.available(every_us, now)),
         };
-        let first_us = self.first_us(now);
         if granted > 0 {
             self.free_us = first_us.saturating_add(i64::from(granted).saturating_mul(every_us));
         }
@@ -110,11 +113,18 @@ impl Places {
     }
 }
 
+/// How many places there are from `first_us` to `end`, both included.
+fn places_until(end: Timestamp, first_us: i64, every_us: i64) -> u32 {
+    let room = (end.ms().saturating_mul(1000) - first_us).div_euclid(every_us) + 1;
+    u32::try_from(room.max(0)).unwrap_or(u32::MAX)
+}
+
 /// Leases of calls per second, per carrier account.
 #[async_trait]
 pub trait Rates: Send + Sync {
-    /// Asks for `want` dials on an account. Agents' legs are always granted, since a person waits;
-    /// each dial must leave no earlier than its place ([`Lease::place`]).
+    /// Asks for `want` dials on an account. Agents' legs are granted as long as they can leave within
+    /// eight seconds, since a person waits; each dial must leave no earlier than its place
+    /// ([`Lease::place`]).
     async fn lease(&self, account: &str, want: u32, urgency: Urgency, now: Timestamp) -> Result<Lease, StoreError>;
 
     /// How many leads' dials could be leased now, without leasing them.
@@ -177,12 +187,10 @@ mod tests {
                 x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 now += (x >> 33) as i64 % 120;
                 let skew = (x >> 40) as i64 % 50;
-                // Agents want less than the account can do, on a slow line much less: what more than a
-                // few places hold is left to the carrier's queue (FAR). Leads want all they can get.
-                let rare = if rate < 1.0 { 1_000.0 } else { 40.0 };
-                let is_agent = x % (1 + (rare / rate) as u64) == 0;
+                // Now and then more agents at once than the next seconds hold.
+                let is_agent = x % (1 + (40.0 / rate) as u64) == 0;
                 let (urgency, want) =
-                    if is_agent { (Urgency::Agent, 1) } else { (Urgency::Lead, (x >> 50) as u32 % 4) };
+                    if is_agent { (Urgency::Agent, 1 + (x >> 55) as u32 % 12) } else { (Urgency::Lead, (x >> 50) as u32 % 4) };
                 let lease = line.take(every, want, urgency, Timestamp::from_ms(now - skew));
                 places.extend((0..lease.granted as usize).map(|i| lease.place(i).ms()));
             }
@@ -198,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn leads_look_only_a_second_ahead_and_agents_are_always_served() {
+    fn leads_look_only_a_second_ahead_and_agents_before_them() {
         let every = Places::every_us(10.0);
         let now = Timestamp::from_ms(5_000);
         let mut line = Places::default();
@@ -207,6 +215,9 @@ mod tests {
         assert_eq!(line.take(every, 5, Urgency::Lead, now).granted, 0);
         let agent = line.take(every, 1, Urgency::Agent, now);
         assert_eq!((agent.granted, agent.place(0)), (1, Timestamp::from_ms(6_000)));
+        // What a permit does not live to see is refused.
+        assert_eq!(line.take(every, 1_000, Urgency::Agent, now).granted, 70);
+        assert_eq!(line.take(every, 1, Urgency::Agent, now).granted, 0);
         line.back_off(Timestamp::from_ms(20_000));
         assert_eq!(line.available(every, Timestamp::from_ms(15_000)), 0);
         assert_eq!(line.take(every, 1, Urgency::Agent, Timestamp::from_ms(15_000)).place(0).ms(), 15_000);

@@ -206,15 +206,21 @@ impl Hands {
         Ok(Talk { room, customer, agent: theirs.ok_or_else(gone)? })
     }
 
-    /// Before a number that a user named is dialed: it must be within the fence, and it counts.
+    /// Before a number that a user named is dialed: it must be within the fence, and its turn come.
     async fn may_dial(&self, call: &Call, to: &Address) -> Answer<()> {
         if let (Some(fence), Address::Phone(phone)) = (&self.fence, to)
             && !fence.holds(*phone)
         {
             return Err(Problem::forbidden("DIAL_ONLY does not name this number"));
         }
-        let lease = self.rates.lease(&call.plan.account, 1, Urgency::Agent, self.clock.now()).await;
-        lease.map(drop).map_err(Problem::from)
+        let now = self.clock.now();
+        let lease = self.rates.lease(&call.plan.account, 1, Urgency::Agent, now).await?;
+        if lease.granted == 0 {
+            return Err(Problem::unavailable());
+        }
+        let wait = (lease.place(0) - now).ms().max(0).unsigned_abs();
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        Ok(())
     }
 
     /// The account on which a recording was made.

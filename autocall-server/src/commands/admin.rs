@@ -179,7 +179,7 @@ async fn act(node: &Node, what: What) -> Answer<()> {
         }
         What::AddTenant { name, owner } => {
             let login = users::fold(&owner).ok_or_else(|| Problem::bad_request("--owner cannot be a login name"))?;
-            if users::by_login(app, &login, app.clock.now()).await?.is_some() {
+            if users::by_login(app, &login, app.wall.now()).await?.is_some() {
                 return Err(Problem::conflict("the login name is taken"));
             }
             let tenant = new_tenant(app, &name, false).await?;
@@ -207,7 +207,7 @@ async fn act(node: &Node, what: What) -> Answer<()> {
         What::AddUser { tenant, login, role } => add_user(app, TenantId(tenant), &login, role).await,
         What::ResetPassword { login } => {
             let login = users::fold(&login).ok_or_else(Problem::not_found)?;
-            let found = users::by_login(app, &login, app.clock.now()).await?;
+            let found = users::by_login(app, &login, app.wall.now()).await?;
             let (tenant, user) = found.ok_or_else(Problem::not_found)?;
             println!("{}", link_for(app, tenant, user.row.id).await?.url);
             Ok(())

@@ -76,7 +76,7 @@ async fn admit(pass: &Pass, request: Request, next: Next) -> Result<Response, Pr
         if !pass.rule.admits(principal.rights) {
             return Err(Problem::forbidden("your role does not allow this"));
         }
-        app.rates.tenant.take(principal.tenant, app.clock.now().ms()).map_err(Problem::too_many)?;
+        app.rates.tenant.take(principal.tenant, app.wall.now().ms()).map_err(Problem::too_many)?;
         request.extensions_mut().insert(principal.clone());
     }
     serve(pass, principal, request, next).await

@@ -73,7 +73,7 @@ pub async fn once(
     let body = axum::body::to_bytes(body, app.config.limits.body_bytes_max).await.map_err(Problem::internal)?;
     let asked = token::hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body).as_ref());
     let once = Once { app, who, name, asked };
-    let now = app.clock.now();
+    let now = app.wall.now();
     let (began, version, again) = match once.begin(now).await? {
         Begun::Answered(response) => return Ok(response),
         Begun::First => (now, 1, false),
@@ -146,7 +146,7 @@ impl Once<'_> {
     }
 
     async fn end(&self, response: Response, began: Timestamp, version: u64) -> Result<Response, Problem> {
-        let now = self.app.clock.now();
+        let now = self.app.wall.now();
         if response.status().is_server_error() || response.status() == StatusCode::TOO_MANY_REQUESTS {
             let failed = serde_json::json!({ "asked": self.asked, "at": began.ms(), "last": now.ms(), "failed": true });
             let _ = self.put(failed, now, version).await;

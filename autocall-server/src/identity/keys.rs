@@ -50,7 +50,7 @@ pub async fn create(
         digest: token::digest_of(&secret),
         rights,
         until,
-        created_at: app.clock.now(),
+        created_at: app.wall.now(),
     };
     let document = Document {
         tenant,
@@ -91,7 +91,7 @@ pub async fn revoke(app: &App, tenant: TenantId, id: Uuid) -> Answer<()> {
 
 /// Whose a secret is, and what it may do.
 pub async fn find(app: &App, digest: &str) -> Answer<Option<(TenantId, Uuid, Rights)>> {
-    let found = app.directory.entry(EntryKind::Key, digest, app.clock.now()).await?;
+    let found = app.directory.entry(EntryKind::Key, digest, app.wall.now()).await?;
     Ok(found.and_then(|entry| {
         let id = entry.row.body["key"].as_str()?.parse::<Key>().ok()?;
         let rights: Vec<Right> = serde_json::from_value(entry.row.body["rights"].clone()).ok()?;

@@ -173,7 +173,7 @@ pub fn same_origin(app: &App, headers: &HeaderMap) -> bool {
 }
 
 async fn of_token(app: &App, access: &str) -> Answer<Principal> {
-    let now = app.clock.now();
+    let now = app.wall.now();
     let claims = app.tokens.read(access, now.ms().div_euclid(1000)).ok_or_else(Problem::unauthorized)?;
     let name = format!("{}:{}", claims.ten, claims.sid);
     let tenant = TenantId(claims.ten);
@@ -206,7 +206,7 @@ async fn of_token(app: &App, access: &str) -> Answer<Principal> {
 }
 
 async fn of_key(app: &App, secret: &str) -> Answer<Principal> {
-    let now = app.clock.now();
+    let now = app.wall.now();
     let digest = token::digest_of(secret);
     if let Some(principal) = app.principals.get(&digest, now) {
         return Ok(principal);

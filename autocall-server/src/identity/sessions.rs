@@ -55,7 +55,7 @@ fn document(tenant: TenantId, id: &str, session: &Session) -> Result<Document, P
 
 /// Begins a session for a user who has proven who they are.
 pub async fn begin(app: &App, tenant: TenantId, user: User) -> Answer<Granted> {
-    let now = app.clock.now();
+    let now = app.wall.now();
     let id = token::hex(&token::random::<16>());
     let session = Session { user: user.id, since: now, renewed_at: now };
     app.catalog.put_document(&Put { row: document(tenant, &id, &session)?, expected: 0 }).await?;
@@ -82,7 +82,7 @@ async fn grant(app: &App, tenant: TenantId, user: User, session: String, now: Ti
 
 /// Renews a session with its refresh token, which is used up by it.
 pub async fn renew(app: &App, refresh: &str) -> Answer<Granted> {
-    let now = app.clock.now();
+    let now = app.wall.now();
     let found = app.directory.entry(EntryKind::Refresh, &token::digest_of(refresh), now).await?;
     let Some(Versioned { row: mut entry, version }) = found else { return Err(Problem::unauthorized()) };
     let tenant = entry.tenant;

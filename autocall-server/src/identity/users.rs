@@ -140,7 +140,7 @@ pub async fn change(app: &App, tenant: TenantId, id: Uuid, mut f: impl FnMut(&mu
 /// Makes a user. The login name is taken first, so two can never share one; a name that was taken
 /// by somebody who died in between is taken over.
 pub async fn create(app: &App, tenant: TenantId, user: &User) -> Answer<()> {
-    let now = app.clock.now();
+    let now = app.wall.now();
     let present = app.directory.entry(EntryKind::User, &user.login, now).await?;
     if present.is_some() && by_login(app, &user.login, now).await?.is_some() {
         return Err(Problem::conflict("the login name is taken").remedy("choose another one"));
@@ -175,7 +175,7 @@ pub async fn remove(app: &App, tenant: TenantId, id: Uuid) -> Answer<()> {
 /// A one-time link with which a user sets a password. Its secret is shown once.
 pub async fn link(app: &App, tenant: TenantId, id: Uuid) -> Answer<String> {
     let secret = token::secret("acl");
-    let now = app.clock.now();
+    let now = app.wall.now();
     let entry = Entry {
         kind: EntryKind::Invite,
         name: token::digest_of(&secret).into(),
@@ -191,7 +191,7 @@ pub async fn link(app: &App, tenant: TenantId, id: Uuid) -> Answer<String> {
 /// was used, or a password that was changed, ends all others.
 pub async fn linked(app: &App, secret: &str) -> Answer<Option<(TenantId, Uuid)>> {
     let name = token::digest_of(secret);
-    let Some(entry) = app.directory.entry(EntryKind::Invite, &name, app.clock.now()).await? else { return Ok(None) };
+    let Some(entry) = app.directory.entry(EntryKind::Invite, &name, app.wall.now()).await? else { return Ok(None) };
     let (tenant, body) = (entry.row.tenant, &entry.row.body);
     let Some(id) = body["user"].as_str().and_then(|s| s.parse::<Key>().ok()) else { return Ok(None) };
     let made = Timestamp::from_ms(body["at"].as_i64().unwrap_or(0));

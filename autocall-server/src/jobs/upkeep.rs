@@ -37,7 +37,7 @@ pub async fn run(app: App) {
 async fn round(app: &App) -> Answer<()> {
     let now = app.clock.now();
     keep_partitions(app, now).await;
-    while app.directory.sweep_entries(now, 1000).await? > 0 && !app.stopping.is_cancelled() {}
+    while app.directory.sweep_entries(app.wall.now(), 1000).await? > 0 && !app.stopping.is_cancelled() {}
     let mut ask = PageAsk::first(100);
     loop {
         let page = app.directory.tenant_names(&ask).await?;

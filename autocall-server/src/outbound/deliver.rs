@@ -180,7 +180,7 @@ async fn send(app: &App, client: &reqwest::Client, hook: &Hook, entry: &FeedEntr
     if let Some(why) = target::refusal(&url, app.config.webhooks_to_loopback) {
         return Err(format!("the target {why}"));
     }
-    let at_s = app.clock.now().ms().div_euclid(1000);
+    let at_s = app.wall.now().ms().div_euclid(1000);
     // The same event has the same id at every attempt and at every replay.
     let id = format!("msg_{}_{}", Key(hook.id), entry.place);
     let body = serde_json::json!({ "type": entry.kind, "timestamp": entry.at, "data": entry }).to_string();

@@ -250,7 +250,7 @@ async fn register(
     let name =
         name.ok_or_else(|| Problem::field("tenant", "is missing", "name the new tenant, 2 to 100 characters"))?;
     let password = app.hasher.hash(&body.password).await.map_err(busy)?;
-    if users::by_login(&app, &login, app.clock.now()).await?.is_some() {
+    if users::by_login(&app, &login, app.wall.now()).await?.is_some() {
         return Err(Problem::conflict("the login name is taken"));
     }
     // Nobody calls at the expense of whoever runs the server without having been let.
@@ -273,7 +273,7 @@ async fn invited(app: &App, secure: &Secure, secret: &str, login: &str, body: &R
         return Err(refused());
     }
     users::redeem(app, secret).await?.ok_or_else(refused)?;
-    let now = app.clock.now();
+    let now = app.wall.now();
     let user = users::change(app, tenant, id, |user| {
         user.password = Some(password.clone());
         // Other links to this account are void from now on.
@@ -289,7 +289,7 @@ async fn invited(app: &App, secure: &Secure, secret: &str, login: &str, body: &R
 
 /// Makes a tenant; `own_carrier_only` where it may not call on the server's own carrier account.
 pub async fn new_tenant(app: &App, name: &str, own_carrier_only: bool) -> Answer<autocall_core::TenantId> {
-    let now = app.clock.now();
+    let now = app.wall.now();
     let id = match app.directory.name_tenant(&name.to_lowercase(), now).await {
         Ok(id) => id,
         Err(CatalogError::Changed) => {
@@ -344,14 +344,14 @@ pub fn new_user(
         misses: 0,
         locked_until: None,
         tokens_from: autocall_core::Timestamp::EPOCH,
-        created_at: app.clock.now(),
+        created_at: app.wall.now(),
     }
 }
 
 /// Where the request comes from; slows down who asks often.
 fn slow_down(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Answer<Option<IpAddr>> {
     let address = secure::client_ip(app, secure::peer(extensions), headers);
-    app.rates.login_address.take(address, app.clock.now().ms()).map_err(Problem::too_many)?;
+    app.rates.login_address.take(address, app.wall.now().ms()).map_err(Problem::too_many)?;
     Ok(address)
 }
 
@@ -373,7 +373,7 @@ async fn login(
     };
     let Some(login) = users::fold(&body.login) else { return Err(wrong()) };
     let address = slow_down(&app, &extensions, &headers)?;
-    let now = app.clock.now();
+    let now = app.wall.now();
     if let Some(seconds) = app.lockouts.locked_s(&login, address, now.ms()) {
         return Err(locked(seconds));
     }
@@ -405,7 +405,7 @@ async fn second_factor(
     id: uuid::Uuid,
     code: Option<&str>,
 ) -> Answer<Option<User>> {
-    let now = app.clock.now();
+    let now = app.wall.now();
     let mut passed = false;
     let user = users::change(app, tenant, id, |user| {
         let step = match &user.totp {
@@ -463,7 +463,7 @@ async fn change(
     Json(body): Json<ChangePassword>,
 ) -> Answer<Response> {
     let id = who.as_user()?;
-    let now = app.clock.now();
+    let now = app.wall.now();
     app.rates.proofs.take(format!("change {}", who.actor), now.ms()).map_err(Problem::too_many)?;
     let found = users::user(&app, who.tenant, id).await?;
     strong("new", &body.new, &found.row.login)?;
@@ -478,7 +478,7 @@ async fn change(
 /// Sets a password; every session and access token from before is void.
 async fn set_password(app: &App, tenant: autocall_core::TenantId, id: uuid::Uuid, password: &str) -> Answer<User> {
     let phc = app.hasher.hash(password).await.map_err(busy)?;
-    let now = app.clock.now();
+    let now = app.wall.now();
     users::change(app, tenant, id, |user| {
         user.password = Some(phc.clone());
         user.tokens_from = now;
@@ -506,7 +506,7 @@ async fn reset(
         return Err(refused());
     }
     if user.totp.is_some() {
-        if let Some(seconds) = user.locked_s(app.clock.now()) {
+        if let Some(seconds) = user.locked_s(app.wall.now()) {
             return Err(locked(seconds));
         }
         let passed = second_factor(&app, tenant, id, body.code.as_deref()).await?;

@@ -100,7 +100,7 @@ async fn create(State(app): State<App>, who: Principal, Json(body): Json<NewKey>
         return Err(Problem::forbidden("the key would do more than you may"));
     }
     let until = body.expires_at.map(|w| w.0);
-    if until.is_some_and(|at| at <= app.clock.now()) {
+    if until.is_some_and(|at| at <= app.wall.now()) {
         return Err(Problem::field("expires_at", "is past", "use a later time, or none"));
     }
     let (key, secret) = keys::create(&app, who.tenant, name.to_owned(), body.rights, until).await?;

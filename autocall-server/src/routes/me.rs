@@ -82,7 +82,7 @@ struct NewTotp {
 
 async fn prove(app: &App, who: &Principal, password: &str) -> Answer<users::User> {
     let id = who.as_user()?;
-    app.rates.proofs.take(format!("prove {}", who.actor), app.clock.now().ms()).map_err(Problem::too_many)?;
+    app.rates.proofs.take(format!("prove {}", who.actor), app.wall.now().ms()).map_err(Problem::too_many)?;
     let found = users::user(app, who.tenant, id).await?.row;
     if app.hasher.fits(password, found.password.as_deref()).await.map_err(busy)? {
         Ok(found)
@@ -107,8 +107,8 @@ async fn begin_totp(State(app): State<App>, who: Principal, Json(body): Json<Pas
 
 async fn confirm_totp(State(app): State<App>, who: Principal, Json(body): Json<Code>) -> Answer<Done> {
     let id = who.as_user()?;
-    let now_s = app.clock.now().ms().div_euclid(1000);
-    app.rates.proofs.take(format!("totp {}", who.actor), app.clock.now().ms()).map_err(Problem::too_many)?;
+    let now_s = app.wall.now().ms().div_euclid(1000);
+    app.rates.proofs.take(format!("totp {}", who.actor), app.wall.now().ms()).map_err(Problem::too_many)?;
     users::change(&app, who.tenant, id, |user| {
         let secret = user.totp_new.clone().ok_or_else(|| Problem::conflict("no second factor is being set up"))?;
         let step = totp::step(&secret, &body.code, now_s, user.totp_step).ok_or_else(|| {

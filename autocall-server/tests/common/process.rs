@@ -17,6 +17,9 @@ pub struct Process {
     pub base: String,
 }
 
+/// A folder with the rules "any-hour": tests run at every hour, and the people are not real.
+pub const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/rules");
+
 /// `autocall` with these arguments and this environment alone.
 pub fn autocall(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_autocall"));

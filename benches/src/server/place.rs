@@ -130,6 +130,8 @@ impl Server {
             ("TWILIO_NUMBER", "+12025550100"),
             ("TWILIO_API_BASE", twilio),
             ("TWILIO_CALLS_PER_S", "1000"),
+            // Benches run at every hour.
+            ("RULES_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/rules")),
         ];
         let env = env(database, &carrier);
         let admin = ["admin", "add-tenant", "Bench", "--owner", "ann@bench.example"];

@@ -101,6 +101,7 @@ pub(super) async fn calls(
     let owner = &server.owner;
     let settings = json!({
         "purpose": "service",
+        "rules": "any-hour",
         "seller": { "name": "Bench", "phone": "+12025550100" },
         "caps": { "calls_per_second_max": 1000.0, "lines_max": 100_000, "ring_ms_max": 120_000 },
         "pacing": { "mode": { "kind": "agentless", "in_flight_max": 100_000 } },
