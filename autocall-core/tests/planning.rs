@@ -309,6 +309,7 @@ async fn a_number_that_people_stop_answering_rests_and_explain_says_so() {
             s.step(now).await;
         }
         assert!(ended >= 100, "{ended}");
+        now += Millis::from_mins(15);
         s.step(now).await;
     }
     let view = s.store.campaign(s.id).await.unwrap();

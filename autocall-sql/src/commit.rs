@@ -4,7 +4,6 @@ use crate::counts::{self, Standing};
 use crate::db::{Backend, Conn, PutRow, Scope, SqlError, Value};
 use crate::fold::{Fold, Names, Present, Sum, Writes};
 use crate::keys::SqlStore;
-use crate::lanes::{Answer, Waiting};
 use crate::seal::TenantKeys;
 use crate::tables::{self, AGENTS, CALLS_DONE, CALLS_LIVE, CAMPAIGNS, GUARDS, LEAD_NUMBERS, LEADS, QUEUE, RECORDS};
 use autocall_core::pacing::Ledger;
@@ -18,6 +17,15 @@ use uuid::Uuid;
 
 /// How often a group that met somebody else's transaction is tried again.
 pub(crate) const TRIES: u32 = 10;
+
+/// What a caller is told: the calls that live on numbers it listed.
+type Answer = Result<Vec<CallId>, StoreError>;
+
+/// Somebody's changes, waiting for the group that takes them.
+pub(crate) struct Waiting {
+    changes: Changes,
+    answer: oneshot::Sender<Answer>,
+}
 
 /// What was loaded beside [`Present`].
 #[derive(Default)]
@@ -33,7 +41,7 @@ pub(crate) struct Beside {
 impl<B: Backend> SqlStore<B> {
     pub(crate) async fn commit_one(&self, changes: &Changes) -> Result<Committed, StoreError> {
         let (answer, told) = oneshot::channel();
-        if self.inner.lanes.join(Waiting { changes: changes.clone(), answer })? {
+        if self.inner.commits.join(changes.tenant, Waiting { changes: changes.clone(), answer })? {
             let (store, tenant) = (self.clone(), changes.tenant);
             // A task of its own: the group is not one caller's, so no caller's end may drop it.
             tokio::spawn(async move { store.drive(tenant).await });
@@ -43,7 +51,10 @@ impl<B: Backend> SqlStore<B> {
     }
 
     async fn drive(&self, tenant: TenantId) {
-        while let Some(group) = self.inner.lanes.next(tenant) {
+        // Those who come at the same moment go together.
+        tokio::task::yield_now().await;
+        let mut lane = self.inner.commits.drive(tenant);
+        while let Some(group) = lane.next() {
             let changes: Vec<&Changes> = group.iter().map(|w| &w.changes).collect();
             let answers = self.commit_group(tenant, &changes).await;
             for (waiting, answer) in group.into_iter().zip(answers) {

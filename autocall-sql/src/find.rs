@@ -7,8 +7,7 @@ use crate::keys::SqlStore;
 use crate::seal::TenantKeys;
 use crate::tables::{self, LEAD_COLUMNS, LEAD_JOIN};
 use async_trait::async_trait;
-use autocall_core::agent::Agent;
-use autocall_core::call::{Call, Load, Stage};
+use autocall_core::call::{Call, Load};
 use autocall_core::campaign::Campaign;
 use autocall_core::lead::Lead;
 use autocall_core::pacing::{DayKey, Ledger, Share};
@@ -17,7 +16,6 @@ use autocall_core::ports::{
     AgentBrief, AgentView, CallBrief, CampaignView, Candidate, Changes, Committed, Due, Guard, GuardKey, LeadCounts,
     Lists, PoolView, Sharer, Snapshot, Store, StoreError, Versioned,
 };
-use autocall_core::settings::TransferMode;
 use autocall_core::{AgentId, CallId, CampaignId, Id, LeadId, Millis, Phone, PoolId, TenantId, Timestamp};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,7 +57,7 @@ pub(crate) const TOTALS: &str =
 #[async_trait]
 impl<B: Backend> Store for SqlStore<B> {
     async fn call(&self, id: CallId) -> Result<Snapshot, StoreError> {
-        Ok(self.snapshot(id).await?)
+        self.snapshot(id).await
     }
     async fn campaign(&self, id: CampaignId) -> Result<CampaignView, StoreError> {
         Ok(self.campaign_view(id).await?)
@@ -81,7 +79,7 @@ impl<B: Backend> Store for SqlStore<B> {
     }
 }
 
-fn missing(what: &str) -> SqlError {
+pub(crate) fn missing(what: &str) -> SqlError {
     SqlError::Missing(what.to_owned())
 }
 
@@ -150,7 +148,7 @@ impl<B: Backend> SqlStore<B> {
     }
 
     /// Guards by key; those never written are fresh.
-    async fn guards_in(
+    pub(crate) async fn guards_in(
         &self,
         tx: &mut dyn Conn,
         keys: &TenantKeys,
@@ -174,71 +172,6 @@ impl<B: Backend> SqlStore<B> {
             }
         }
         Ok(found)
-    }
-
-    async fn snapshot(&self, id: CallId) -> Result<Snapshot, SqlError> {
-        let tenant = id.tenant();
-        let keys = self.keys(tenant).await?;
-        let mut tx = self.inner.db.read(Scope::Tenant(tenant)).await?;
-        let call = self.call_in(&mut *tx, &keys, id).await?;
-        let (campaign, _) = self.campaign_in(&mut *tx, &keys, call.row.plan.campaign).await?;
-        let lead = self.lead_in(&mut *tx, &keys, tenant, call.row.plan.lead.key()).await?;
-        let agents = self.agents_for(&mut *tx, &keys, &call.row, &campaign.settings.transfer.pools).await?;
-        let number = GuardKey::Number(call.row.plan.to);
-        let plan = &call.row.plan;
-        let person = GuardKey::Person { person: plan.person_key, subject: plan.subject.clone() };
-        let wanted = BTreeSet::from([number.clone(), person.clone()]);
-        let mut found = self.guards_in(&mut *tx, &keys, tenant, &wanted).await?;
-        let guards = [number, person].iter().filter_map(|k| found.remove(k)).collect();
-        Ok(Snapshot { call, campaign, lead, agents, guards })
-    }
-
-    /// The agent whom the call holds, and those who could take it, the longest idle first.
-    async fn agents_for(
-        &self,
-        tx: &mut dyn Conn,
-        keys: &TenantKeys,
-        call: &Call,
-        pools: &[PoolId],
-    ) -> Result<SmallVec<[Versioned<Agent>; 2]>, SqlError> {
-        let tenant: Value = call.id.tenant().into();
-        let mut agents = SmallVec::new();
-        let one =
-            "SELECT id, version, sealed FROM agents WHERE tenant = $1 AND id = $2 AND free >= $3 AND standing >= $4";
-        let mut add = |rows: Vec<Row>| -> Result<(), SqlError> {
-            for row in rows {
-                let Some((row, version)) = readable(tables::agent_from(keys, &row, 0), "an agent") else { continue };
-                agents.push(Versioned { row, version });
-            }
-            Ok(())
-        };
-        let held = call.holds();
-        if let Some(id) = held {
-            add(tx.rows(one, &[tenant.clone(), id.key().into(), 0i64.into(), 0i64.into()]).await?)?;
-        }
-        let seeks = matches!(call.stage, Stage::Dialing | Stage::Seeking { .. } | Stage::Offering { .. });
-        if !seeks || call.plan.agentless {
-            return Ok(agents);
-        }
-        let standing = i64::from(call.plan.mode == TransferMode::Standing);
-        // Others are asked once the one for whom the call was made has let it pass.
-        if let Some(id) = call.plan.for_agent.filter(|id| !call.passed.contains(id)) {
-            if held != Some(id) {
-                add(tx.rows(one, &[tenant, id.key().into(), 1i64.into(), standing.into()]).await?)?;
-            }
-        } else if !pools.is_empty() {
-            let d = self.dialect();
-            let sql = format!(
-                "SELECT id, version, sealed FROM agents WHERE tenant = $1 AND free = 1 AND standing >= $3 AND {} \
-                 AND NOT ({}) ORDER BY since, id LIMIT {FREE_MAX}",
-                d.any("pool", 2, "uuid"),
-                d.any("id", 4, "uuid")
-            );
-            let pools = uuids(pools.iter().map(|p| p.key()));
-            let not = uuids(call.passed.iter().copied().chain(held).map(|a| a.key()));
-            add(tx.rows(&sql, &[tenant, pools, standing.into(), not]).await?)?;
-        }
-        Ok(agents)
     }
 
     async fn agent_view(&self, id: AgentId) -> Result<AgentView, SqlError> {
@@ -557,12 +490,12 @@ impl<B: Backend> SqlStore<B> {
             return Ok(Vec::new());
         }
         let any = self.dialect().any("l.id", 2, "uuid");
-        let sql = format!(
-            "SELECT {LEAD_COLUMNS} FROM {LEAD_JOIN} WHERE l.tenant = $1 AND {any} AND q.state = 'open' AND q.due_at <= $3"
-        );
+        // By key alone, so that no planner thinks of reading all that are open.
+        let sql = format!("SELECT {LEAD_COLUMNS} FROM {LEAD_JOIN} WHERE l.tenant = $1 AND {any}");
         let (mut found, mut broken) = (BTreeMap::new(), Vec::new());
-        for row in tx.rows(&sql, &[tenant.into(), uuids(chosen.iter().copied()), now.into()]).await? {
+        for row in tx.rows(&sql, &[tenant.into(), uuids(chosen.iter().copied())]).await? {
             match readable(tables::lead_from(keys, tenant, &row, 0), "a lead") {
+                Some((lead, _)) if !lead.is_open() || lead.due_at > now => {}
                 Some((lead, version)) => drop(found.insert(lead.id.key(), Versioned { row: lead, version })),
                 None => broken.push(Some(row.uuid(0)?)),
             }

@@ -1,9 +1,11 @@
 //! The store itself, and each tenant's keys.
 
+use crate::commit::Waiting;
 use crate::db::{Backend, Conn, Row, Scope, SqlError, Value};
 use crate::floor::Floors;
 use crate::lanes::Lanes;
 use crate::seal::{Sealing, Secret, TenantKeys, fresh_secret};
+use crate::snapshots::Asking;
 use crate::turns::Turns;
 use autocall_core::campaign::Campaign;
 use autocall_core::{CampaignId, TenantId};
@@ -36,7 +38,8 @@ pub(crate) struct Inner<B> {
     pub(crate) db: B,
     pub(crate) sealing: Sealing,
     pub(crate) floors: Floors,
-    pub(crate) lanes: Lanes,
+    pub(crate) commits: Lanes<Waiting>,
+    pub(crate) reads: Lanes<Asking>,
     pub(crate) turns: Turns,
     keys: Mutex<BTreeMap<TenantId, (Instant, Arc<TenantKeys>)>>,
     campaigns: Mutex<BTreeMap<CampaignId, (u64, Arc<Campaign>)>>,
@@ -53,7 +56,8 @@ impl<B: Backend> SqlStore<B> {
             db,
             sealing,
             floors: Floors::default(),
-            lanes: Lanes::default(),
+            commits: Lanes::default(),
+            reads: Lanes::default(),
             turns: Turns::default(),
             keys: Mutex::default(),
             campaigns: Mutex::default(),

@@ -20,6 +20,7 @@ mod lanes;
 mod lessons;
 mod rates;
 pub mod seal;
+mod snapshots;
 pub mod tables;
 mod turns;
 

@@ -20,6 +20,11 @@ const WAIT: Duration = Duration::from_secs(5);
 /// Connections are renewed after this time: servers keep caches per connection, and after a
 /// failover half a fleet should not stay on the old host.
 const LIFE_MAX: Duration = Duration::from_secs(30 * 60);
+/// How often a connection's plans are made anew. The server plans a statement once per connection,
+/// by the size that its tables have then: on a database that was empty a minute ago, that is wrong
+/// until statistics are gathered, and a look-up by key reads the whole table. A young connection
+/// plans again sooner: each time that its age has doubled.
+const PLANS_KEPT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A connection that nobody used for so long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(10 * 60);
 
@@ -39,14 +44,33 @@ struct Inner {
 
 struct Idle {
     conn: PgConnection,
-    made_at: Instant,
+    age: Age,
     since: Instant,
+}
+
+/// How old a connection is, and its plans.
+#[derive(Clone, Copy)]
+struct Age {
+    made_at: Instant,
+    planned_at: Instant,
+}
+
+impl Age {
+    fn new(now: Instant) -> Age {
+        Age { made_at: now, planned_at: now }
+    }
+
+    /// Whether its plans are too old.
+    fn must_plan(&self, now: Instant) -> bool {
+        let (least, most) = PLANS_KEPT;
+        now - self.planned_at >= (self.planned_at - self.made_at).clamp(least, most)
+    }
 }
 
 /// A connection that is taken. Dropped without [`Held::give_back`], it is closed.
 pub(crate) struct Held {
     pub(crate) conn: PgConnection,
-    made_at: Instant,
+    age: Age,
     home: Pool,
     _place: OwnedSemaphorePermit,
 }
@@ -55,14 +79,14 @@ impl Held {
     /// The connection is at rest: the next transaction may have it.
     pub(crate) fn give_back(self) {
         let inner = &self.home.inner;
-        if inner.closed.load(Ordering::Relaxed) || self.made_at.elapsed() > LIFE_MAX {
+        if inner.closed.load(Ordering::Relaxed) || self.age.made_at.elapsed() > LIFE_MAX {
             return;
         }
         let mut idle = inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
         // The one used last is taken first; those at the other end grow old and go.
         let old = idle.iter().take_while(|i| i.since.elapsed() > IDLE_MAX).count();
         idle.drain(..old);
-        idle.push(Idle { conn: self.conn, made_at: self.made_at, since: Instant::now() });
+        idle.push(Idle { conn: self.conn, age: self.age, since: Instant::now() });
     }
 }
 
@@ -98,13 +122,18 @@ impl Pool {
         loop {
             let kept = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let fresh = kept.is_none();
-            let (mut conn, made_at) = match kept {
-                Some(kept) => (kept.conn, kept.made_at),
-                None => (self.connect().await.map_err(failed)?, Instant::now()),
+            let (mut conn, mut age) = match kept {
+                Some(kept) => (kept.conn, kept.age),
+                None => (self.connect().await.map_err(failed)?, Age::new(Instant::now())),
             };
+            let plans_anew = age.must_plan(Instant::now());
+            let words = if plans_anew { format!("DISCARD PLANS; {words}") } else { words.to_owned() };
             match timeout(WAIT, conn.execute(AssertSqlSafe(words))).await {
                 Ok(Ok(_)) => {
-                    let held = Held { conn, made_at, home: self.clone(), _place: place };
+                    if plans_anew {
+                        age.planned_at = Instant::now();
+                    }
+                    let held = Held { conn, age, home: self.clone(), _place: place };
                     return Ok(PgTx::begun(held));
                 }
                 // It died while it rested. Nothing was said on it, so another one may be tried.
@@ -123,5 +152,24 @@ impl Pool {
         for kept in idle {
             let _ = timeout(WAIT, kept.conn.close()).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_plans_anew_each_time_its_age_has_doubled_and_every_minute() {
+        let made = Instant::now();
+        let mut age = Age::new(made);
+        let mut planned = Vec::new();
+        for second in 1..=300 {
+            if age.must_plan(made + Duration::from_secs(second)) {
+                age.planned_at = made + Duration::from_secs(second);
+                planned.push(second);
+            }
+        }
+        assert_eq!(planned, [1, 2, 4, 8, 16, 32, 64, 124, 184, 244]);
     }
 }

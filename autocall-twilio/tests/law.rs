@@ -2,6 +2,7 @@
 
 mod common;
 
+use autocall_core::campaign::Command;
 use autocall_core::settings::TransferMode;
 use autocall_testkit::fake_twilio::{Faults, Person};
 use common::*;
@@ -54,6 +55,8 @@ async fn no_attempt_is_dialled_twice_and_every_call_settles() {
             tokio::time::sleep(std::time::Duration::from_millis(2_000)).await;
         }
         b.fake.set_faults(Faults::default());
+        // No further call begins meanwhile.
+        b.give(b.engine.command(CAMPAIGN, &Command::Pause).await.expect("pauses"));
         b.until("every call settles", || b.store.calls().iter().all(autocall_core::call::Call::is_settled)).await;
         let calls = b.store.calls().len();
         let dialled = b.dialled();

@@ -67,6 +67,10 @@ pub(super) fn decide(snap: &Snapshot, event: &Event, now: Timestamp, can: Capabi
         tally.ledger = ledger;
         tally.spent_micros = i64::try_from(spent).unwrap_or(i64::MAX);
     }
+    // At once, and not when the talk is over: an answer rate of settled calls alone would lag.
+    if call.customer().facts.is_answered() && !snap.call.row.customer().facts.is_answered() {
+        changes.shown.push((call.plan.from, true));
+    }
     touch_lead(snap, &call, &effects, &mut changes, now, can);
     Decision { call, effects, changes: Some(changes), agents }
 }
@@ -178,7 +182,7 @@ pub(super) fn refile(lead: &mut Lead, settings: &Settings) {
     }
 }
 
-/// What a settled call counts for: its quotas, and the number that it showed.
+/// What a settled call counts for: its quotas, and, where nobody answered, the number that it showed.
 fn count_settled(call: &Call, outcome: Outcome, settings: &Settings, changes: &mut Changes) {
     for name in &call.plan.quotas {
         let counts = &mut changes.tally(call.plan.campaign).counts;
@@ -193,8 +197,8 @@ fn count_settled(call: &Call, outcome: Outcome, settings: &Settings, changes: &m
         outcome,
         Outcome::Canceled | Outcome::InvalidNumber | Outcome::Unreachable | Outcome::RefusedByCarrier | Outcome::Lost
     );
-    if told {
-        changes.shown.push((call.plan.from, call.customer().facts.is_answered()));
+    if told && !call.customer().facts.is_answered() {
+        changes.shown.push((call.plan.from, false));
     }
 }
 

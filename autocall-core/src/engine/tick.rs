@@ -19,7 +19,7 @@ use crate::time::{Millis, Timestamp};
 pub(super) const CANDIDATES_MAX: u32 = 500;
 
 /// The most calls created by one commit.
-const BATCH_MAX: u32 = 100;
+const BATCH_MAX: u32 = 250;
 
 /// How long a campaign with nothing due may sleep before it looks again.
 const SLEEP_MAX: Millis = Millis::from_mins(1);
@@ -139,7 +139,8 @@ impl Engine {
         let mut candidates = if wanted == 0 {
             Vec::new()
         } else {
-            let limit = wanted.saturating_mul(2).saturating_add(8).min(CANDIDATES_MAX);
+            // A few more than are dialled: some are denied. Where many are, the next look follows at once.
+            let limit = wanted.saturating_add(wanted / 4).saturating_add(8).min(CANDIDATES_MAX);
             self.store.candidates(campaign, now, limit).await?
         };
         let found = candidates.len() as u32;

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 /// Dials after which the answer rate of a number is judged.
 const JUDGED_AFTER: u32 = 100;
+/// And how long after the last judgement at least: a call that is answered is known as such before
+/// one that rings out, so what is counted within the first half minute of a campaign, or after a
+/// pause, is no fair sample.
+const JUDGED_EVERY: Millis = Millis::from_mins(15);
 /// The judgement counts only if chance alone would give so large a drop less than once in 740
 /// times: three standard errors of the difference of two shares.
 const STANDARD_ERRORS: f64 = 3.0;
@@ -69,7 +73,7 @@ pub fn fingerprint(shown: Phone) -> u16 {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Shown {
-    /// Dials that rang out, were answered or were blocked.
+    /// Dials that were answered, rang out or were blocked; each counted when that is known.
     pub dials: u64,
     /// Of them answered, by a person or a machine.
     pub answers: u64,
@@ -85,6 +89,8 @@ pub struct Health {
     pub past_answers: u32,
     /// What its counters said at the last judgement.
     pub judged: Shown,
+    /// When that was; before the first, when it was first looked at.
+    pub judged_at: Option<Timestamp>,
     /// Not shown before then.
     pub rest_until: Option<Timestamp>,
     /// How often it had to rest.
@@ -98,10 +104,14 @@ impl Health {
     pub fn look(mut self, shown: Shown, now: Timestamp) -> Health {
         let dials = u32::try_from(shown.dials.saturating_sub(self.judged.dials)).unwrap_or(u32::MAX);
         let answers = u32::try_from(shown.answers.saturating_sub(self.judged.answers)).unwrap_or(u32::MAX).min(dials);
-        if dials < JUDGED_AFTER {
+        let Some(last) = self.judged_at else {
+            self.judged_at = Some(now);
+            return self;
+        };
+        if dials < JUDGED_AFTER || now < last + JUDGED_EVERY {
             return self;
         }
-        self.judged = shown;
+        (self.judged, self.judged_at) = (shown, Some(now));
         if self.has_dropped(dials, answers) {
             // Calls that were under way when it went to rest do not rest it again.
             if self.is_rested(now) {
@@ -261,34 +271,40 @@ mod tests {
 
     #[test]
     fn a_number_that_people_stop_answering_rests_and_one_with_bad_luck_does_not() {
-        struct Life(Health, Shown);
-        let run = |life: &mut Life, answers_of_100: u64, hundreds: u64, now: Timestamp| {
+        struct Life(Health, Shown, Timestamp);
+        let new = || Life(Health::default().look(Shown::default(), NOW), Shown::default(), NOW);
+        let run = |life: &mut Life, answers_of_100: u64, hundreds: u64| {
             for _ in 0..hundreds {
                 life.1 = Shown { dials: life.1.dials + 100, answers: life.1.answers + answers_of_100 };
-                life.0 = life.0.look(life.1, now);
+                life.2 += JUDGED_EVERY;
+                life.0 = life.0.look(life.1, life.2);
             }
         };
-        let day = |n| NOW + Millis::from_days(n);
-        let mut life = Life(Health::default(), Shown::default());
-        run(&mut life, 30, 10, NOW);
-        assert!(life.0.is_rested(NOW) && life.0.rests == 0);
+        let mut life = new();
+        run(&mut life, 30, 10);
+        assert!(life.0.is_rested(life.2) && life.0.rests == 0);
         assert_eq!(life.0.answer_rate(), Some(0.3));
-        let few = Shown { dials: life.1.dials + 99, answers: life.1.answers };
-        assert_eq!(life.0.look(few, NOW), life.0, "99 dials prove nothing");
-        run(&mut life, 22, 1, NOW);
-        assert!(life.0.is_rested(NOW), "a weak day is no flag");
+        let (few, later) = (Shown { dials: life.1.dials + 99, ..life.1 }, life.2 + JUDGED_EVERY);
+        assert_eq!(life.0.look(few, later), life.0, "99 dials prove nothing");
+        let burst = Shown { dials: life.1.dials + 500, ..life.1 };
+        assert_eq!(life.0.look(burst, later - Millis::from_ms(1)), life.0, "those that are answered may still ring");
+        run(&mut life, 22, 1);
+        assert!(life.0.is_rested(life.2), "a weak quarter of an hour is no flag");
         let past = life.0.past_dials;
-        run(&mut life, 8, 1, NOW);
-        assert_eq!((life.0.rest_until, life.0.past_dials), (Some(day(1)), past), "it is measured by its own past");
-        assert!(!life.0.is_rested(day(1) - Millis::from_ms(1)) && life.0.is_rested(day(1)));
-        run(&mut life, 8, 1, NOW + Millis::from_hours(1));
-        assert_eq!((life.0.rest_until, life.0.rests), (Some(day(1)), 1), "calls under way do not rest it twice");
-        run(&mut life, 8, 1, day(1));
-        assert_eq!((life.0.rest_until, life.0.rests), (Some(day(3)), 2));
-        let mut low = Life(Health::default(), Shown::default());
-        run(&mut low, 2, 5, NOW);
-        assert!(low.0.is_rested(NOW), "always low is not a drop");
-        run(&mut life, 30, 100, day(9));
+        run(&mut life, 8, 1);
+        let rested = life.2 + Millis::from_days(1);
+        assert_eq!((life.0.rest_until, life.0.past_dials), (Some(rested), past), "it is measured by its own past");
+        assert!(!life.0.is_rested(rested - Millis::from_ms(1)) && life.0.is_rested(rested));
+        run(&mut life, 8, 1);
+        assert_eq!((life.0.rest_until, life.0.rests), (Some(rested), 1), "calls under way do not rest it twice");
+        life.2 = rested;
+        run(&mut life, 8, 1);
+        assert_eq!((life.0.rest_until, life.0.rests), (Some(life.2 + Millis::from_days(2)), 2));
+        let mut low = new();
+        run(&mut low, 2, 5);
+        assert!(low.0.is_rested(low.2), "always low is not a drop");
+        life.2 += Millis::from_days(9);
+        run(&mut life, 30, 100);
         assert_eq!(life.0.past_dials, PAST_MAX);
     }
 

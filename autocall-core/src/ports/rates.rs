@@ -189,8 +189,11 @@ mod tests {
                 let skew = (x >> 40) as i64 % 50;
                 // Now and then more agents at once than the next seconds hold.
                 let is_agent = x % (1 + (40.0 / rate) as u64) == 0;
-                let (urgency, want) =
-                    if is_agent { (Urgency::Agent, 1 + (x >> 55) as u32 % 12) } else { (Urgency::Lead, (x >> 50) as u32 % 4) };
+                let (urgency, want) = if is_agent {
+                    (Urgency::Agent, 1 + (x >> 55) as u32 % 12)
+                } else {
+                    (Urgency::Lead, (x >> 50) as u32 % 4)
+                };
                 let lease = line.take(every, want, urgency, Timestamp::from_ms(now - skew));
                 places.extend((0..lease.granted as usize).map(|i| lease.place(i).ms()));
             }

@@ -266,9 +266,10 @@ impl Bench {
         self.start();
     }
 
-    /// Waits, at most 25 s of real time.
+    /// Waits, at most a minute of real time: a call of which every report was lost is looked up
+    /// minutes later, of the scene's time.
     pub async fn until(&self, what: &str, is: impl Fn() -> bool) {
-        for _ in 0..2_500 {
+        for _ in 0..6_000 {
             if is() {
                 return;
             }
