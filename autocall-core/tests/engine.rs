@@ -73,6 +73,11 @@ fn settings(pool: PoolId) -> Settings {
 }
 
 async fn scene() -> Scene {
+    scene_at(100.0).await
+}
+
+/// With an account that may start so many calls per second.
+async fn scene_at(per_second: f64) -> Scene {
     let now = Timestamp::from_secs(1_800_000_000);
     let (store, carrier) = (Arc::new(MemoryStore::new()), Arc::new(Carrier::default()));
     let clock = Arc::new(ManualClock::at(now));
@@ -80,7 +85,7 @@ async fn scene() -> Scene {
         store: store.clone(),
         telephony: carrier.clone(),
         notifier: Arc::new(Silent),
-        rates: Arc::new(LocalRates::new(100.0)),
+        rates: Arc::new(LocalRates::new(per_second)),
         clock: clock.clone(),
         permission: Arc::new(Standard),
         ids: Ids::seeded(7),
@@ -225,6 +230,35 @@ async fn a_dial_in_doubt_is_looked_up_and_never_repeated() {
     assert!(lost.due_at >= records[0].dialled_at + Millis::from_hours(24), "the number rests");
     let again: Vec<Task> = s.engine.tick(s.campaign).await.unwrap();
     assert!(again.iter().all(|t| !matches!(t, Task::Dial { dial, .. } if dial.to == first)));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_agent_for_whom_the_account_has_no_place_is_not_rung_and_one_who_stands_is_a_little_later() {
+    let s = scene_at(0.1).await;
+    s.at(1_000);
+    s.available().await;
+    let customer = s.dials()[0].line;
+    s.engine.perform_all(s.engine.command(s.campaign, &Command::Pause).await.unwrap()).await;
+    // The next place on the line is ten seconds after the customer's.
+    s.hear(customer, answered(s.at(2_000)), true).await;
+    s.hear(customer, human(s.at(3_000)), false).await;
+    assert_eq!(s.dials().len(), 1, "the agent's leg would come too late, and is not dialled at all");
+    assert_eq!(s.store.agents(TENANT)[0].state, State::Idle, "the agent is free again");
+    s.hear(customer, over(s.at(4_000)), false).await;
+
+    let from = Phone::from_e164("+14155550101").unwrap();
+    let tasks = s.engine.stand(s.agent, from, 3_600_000).await.unwrap();
+    s.engine.perform_all(tasks).await;
+    assert_eq!(s.dials().len(), 1);
+    assert!(s.store.agents(TENANT)[0].station.is_some(), "the wish to stand is kept");
+    for second in 5..30 {
+        s.at(second * 1_000);
+        s.step().await;
+    }
+    // At its place: ten seconds after the customer's, which left at 1.
+    let place = Timestamp::from_secs(1_800_000_000) + Millis::from_ms(11_000);
+    let stations = s.dials().iter().filter(|d| matches!(d.line, Line::Station(_)) && d.not_before >= place).count();
+    assert_eq!((s.dials().len(), stations), (2, 1), "{:?}", s.dials());
 }
 
 #[tokio::test(flavor = "current_thread")]

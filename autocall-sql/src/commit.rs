@@ -51,9 +51,9 @@ impl<B: Backend> SqlStore<B> {
     }
 
     async fn drive(&self, tenant: TenantId) {
+        let mut lane = self.inner.commits.drive(tenant);
         // Those who come at the same moment go together.
         tokio::task::yield_now().await;
-        let mut lane = self.inner.commits.drive(tenant);
         while let Some(group) = lane.next() {
             let changes: Vec<&Changes> = group.iter().map(|w| &w.changes).collect();
             let answers = self.commit_group(tenant, &changes).await;

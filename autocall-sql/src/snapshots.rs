@@ -40,9 +40,9 @@ impl<B: Backend> SqlStore<B> {
             let (store, tenant) = (self.clone(), id.tenant());
             // A task of its own: the group is not one caller's, so no caller's end may drop it.
             tokio::spawn(async move {
+                let mut lane = store.inner.reads.drive(tenant);
                 // Those who come at the same moment go together.
                 tokio::task::yield_now().await;
-                let mut lane = store.inner.reads.drive(tenant);
                 while let Some(group) = lane.next() {
                     store.answer(tenant, group).await;
                 }
@@ -53,18 +53,30 @@ impl<B: Backend> SqlStore<B> {
 
     async fn answer(&self, tenant: TenantId, group: Vec<Asking>) {
         let calls: BTreeSet<CallId> = group.iter().map(|a| a.call).collect();
-        let mut found = self.read_together(tenant, &calls).await;
+        let mut found = BTreeMap::new();
+        match self.read_together(tenant, &calls).await {
+            Ok(all) => found = all,
+            Err(SqlError::Gone(why)) => {
+                found.extend(calls.iter().map(|id| (*id, Err(SqlError::Gone(why.clone())))));
+            }
+            // Something that one of them needs cannot be read: the others are not to suffer.
+            Err(_) => {
+                for id in &calls {
+                    match self.read_together(tenant, &BTreeSet::from([*id])).await {
+                        Ok(one) => found.extend(one),
+                        Err(error) => drop(found.insert(*id, Err(error))),
+                    }
+                }
+            }
+        }
         for asking in group {
-            let answer = match &mut found {
-                Ok(found) => found.get(&asking.call).cloned().unwrap_or_else(|| Err(missing("call"))),
-                Err(error) => Err(error.clone()),
-            };
+            let answer = found.get(&asking.call).cloned().unwrap_or_else(|| Err(missing("call")));
             // A caller who went away needs no answer.
             let _ = asking.answer.send(answer);
         }
     }
 
-    /// All of one moment. What is wrong with one call is that call's answer alone.
+    /// All of one moment. A call or lead that cannot be read is its own call's answer alone.
     async fn read_together(
         &self,
         tenant: TenantId,

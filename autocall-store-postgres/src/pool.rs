@@ -90,6 +90,13 @@ impl Held {
     }
 }
 
+/// Whether a connection is of no use any more, in contrast to words that the server refuses: those of
+/// its administrator's shutdown (57P) and of the connection itself (08) are its last.
+fn is_dead(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(said) = error else { return true };
+    said.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code == "25P03")
+}
+
 fn gone(why: &str) -> SqlError {
     SqlError::Gone(why.to_owned())
 }
@@ -127,7 +134,7 @@ impl Pool {
                 None => (self.connect().await.map_err(failed)?, Age::new(Instant::now())),
             };
             let plans_anew = age.must_plan(Instant::now());
-            let words = if plans_anew { format!("DISCARD PLANS; {words}") } else { words.to_owned() };
+            let words = if plans_anew { format!("{words}; DISCARD PLANS") } else { words.to_owned() };
             match timeout(WAIT, conn.execute(AssertSqlSafe(words))).await {
                 Ok(Ok(_)) => {
                     if plans_anew {
@@ -137,7 +144,7 @@ impl Pool {
                     return Ok(PgTx::begun(held));
                 }
                 // It died while it rested. Nothing was said on it, so another one may be tried.
-                Ok(Err(_)) if !fresh => {}
+                Ok(Err(error)) if !fresh && is_dead(&error) => {}
                 Ok(Err(error)) => return Err(failed(error)),
                 // A network that swallows packets: the others would keep the caller waiting as well.
                 Err(_) => return Err(gone("Postgres does not answer")),

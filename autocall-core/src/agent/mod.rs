@@ -232,6 +232,9 @@ pub enum AgentEvent {
     },
     /// Their standing leg is dialled again, after a rotation.
     StationRedialled,
+    /// The leg of this shift was not dialled, since the account's calls per second are used up: it is
+    /// tried again in a moment.
+    StationWaits(u32),
     /// They called us to stand; the leg is up.
     StationCame {
         /// The carrier's name of the leg.
@@ -299,6 +302,11 @@ impl Agent {
                     (station.dialled_at, station.redial_at) = (now, None);
                 }
             }
+            AgentEvent::StationWaits(shift) => {
+                if self.station.as_ref().is_some_and(|s| s.shift == *shift && s.up_at.is_none()) {
+                    self.begin_anew(now);
+                }
+            }
             AgentEvent::StationCame { provider, from } => {
                 self.shifts += 1;
                 let fresh = Station::new(self.shifts, now);
@@ -344,12 +352,7 @@ impl Agent {
         let Some(station) = &mut self.station else { return };
         match due {
             Some(StationDue::Look) => station.looked_at = Some(now),
-            Some(StationDue::Rotate) => {
-                self.shifts += 1;
-                let (from, call_ms_max) = (station.from, station.call_ms_max);
-                let redial_at = Some(now + STATION_PAUSE);
-                self.station = Some(Station { from, call_ms_max, redial_at, ..Station::new(self.shifts, now) });
-            }
+            Some(StationDue::Rotate) => self.begin_anew(now),
             Some(StationDue::Redial) => {}
             None if station.up_at.is_none()
                 && station.redial_at.is_none()
@@ -359,6 +362,15 @@ impl Agent {
             }
             None => {}
         }
+    }
+
+    /// The standing leg is dialled in a moment, under a name of its own.
+    fn begin_anew(&mut self, now: Timestamp) {
+        let Some(old) = self.station.take() else { return };
+        self.shifts += 1;
+        let fresh = Station::new(self.shifts, now);
+        let redial_at = Some(now + STATION_PAUSE);
+        self.station = Some(Station { from: old.from, call_ms_max: old.call_ms_max, redial_at, ..fresh });
     }
 
     fn choose(&mut self, status: Status) {
@@ -488,6 +500,10 @@ mod tests {
         assert_eq!(agent.station_due(now), None, "the phone gets a moment");
         let redial = agent.wake_at();
         assert_eq!(agent.station_due(redial), Some(StationDue::Redial));
+        agent.handle(&AgentEvent::StationRedialled, redial);
+        assert!(!agent.handle(&AgentEvent::StationWaits(1), redial), "an older leg's fate changes nothing");
+        agent.handle(&AgentEvent::StationWaits(2), redial);
+        assert_eq!((agent.shifts, agent.wake_at()), (3, redial + STATION_PAUSE), "tried again, under a new name");
         agent.handle(&AgentEvent::StationRedialled, redial);
         agent.handle(&AgentEvent::StationDown(1), redial);
         assert!(agent.station.is_some(), "the end of the old leg is not the new one's");

@@ -1,12 +1,13 @@
 //! Tasks: the only places where the carrier is spoken to.
 
 use super::{CONFLICTS_MAX, Engine, EngineError, Task};
+use crate::agent::AgentEvent;
 use crate::call::{End, EndCause, Event, LegFacts, ProviderRef};
-use crate::id::CallId;
+use crate::id::{CallId, LegId};
 use crate::phone::Phone;
 use crate::ports::{
-    Changes, Dial, DialError, DialPermit, Guard, GuardKey, GuardValue, Line, Note, Put, Refusal, Sighting, StoreError,
-    TelephonyError, Urgency,
+    Changes, Dial, DialError, DialPermit, Guard, GuardKey, GuardValue, Line, Note, Put, Refusal, Sighting, StationId,
+    StoreError, TelephonyError, Urgency,
 };
 use crate::time::Millis;
 
@@ -44,9 +45,16 @@ impl Engine {
             // Leads lease before they are committed; a lease that fails is no reason to let a
             // person wait.
             match self.rates.lease(&dial.account, 1, Urgency::Agent, self.now()).await {
-                // More agents than the account can ring before the permit ends.
-                Ok(lease) if lease.granted == 0 => return self.not_placed(line).await,
-                Ok(lease) => dial.not_before = lease.place(0),
+                Ok(lease) if lease.granted > 0 => dial.not_before = lease.place(0),
+                Ok(_) => match line {
+                    Line::Station(StationId { agent, shift }) => {
+                        return self.agent_event(agent, &AgentEvent::StationWaits(shift)).await;
+                    }
+                    // A customer who is handed on is not dropped for the rate's sake.
+                    Line::Leg(leg) if self.is_brought(leg).await? => {}
+                    // Nobody would ring before the caller's patience ends: another way is found.
+                    Line::Leg(_) => return self.not_placed(line).await,
+                },
                 Err(_) => {}
             }
         }
@@ -68,6 +76,12 @@ impl Engine {
     pub async fn give_back(&self, task: Task) -> Result<(), EngineError> {
         let Task::Dial { dial, .. } = task else { return Ok(()) };
         self.not_placed(dial.line).await.map(drop)
+    }
+
+    /// Whether a leg is that of somebody whom an agent brings into the talk.
+    async fn is_brought(&self, leg: LegId) -> Result<bool, EngineError> {
+        let call = self.store.call(leg.call).await?.call.row;
+        Ok(call.legs.get(usize::from(leg.leg)).is_some_and(|l| l.to.is_some()))
     }
 
     /// A line that was to be dialled is not.

@@ -211,9 +211,12 @@ impl<'a> Batch<'a> {
         // The low bits of a call's id are random.
         let draw = id.key().as_u128() as u64 & 0xFFFF_FFFF_FFFF;
         let from = choose(&self.pool, to, state, lead.filed.shown, &today, draw, now)?;
-        let (guard, changed) = self.shown.iter_mut().find(|(g, _)| g.key == GuardKey::CallerId(from))?;
+        let place = self.shown.iter().position(|(g, _)| g.key == GuardKey::CallerId(from))?;
+        let counters = self.view.shown.get(place).copied().unwrap_or_default();
+        let (guard, changed) = &mut self.shown[place];
         if let GuardValue::CallerId(shown) = &mut guard.value {
             shown.shown(now);
+            shown.health = shown.health.dialled(counters, now);
         }
         *changed = true;
         Some(from)

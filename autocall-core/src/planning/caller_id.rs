@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// Dials after which the answer rate of a number is judged.
 const JUDGED_AFTER: u32 = 100;
-/// And how long after the last judgement at least: a call that is answered is known as such before
-/// one that rings out, so what is counted within the first half minute of a campaign, or after a
-/// pause, is no fair sample.
+/// And for how long they must have been made: a call that is answered is known as such before one
+/// that rings out, so the first half minute of a campaign is no fair sample. After a pause as long as
+/// this the count begins anew.
 const JUDGED_EVERY: Millis = Millis::from_mins(15);
 /// The judgement counts only if chance alone would give so large a drop less than once in 740
 /// times: three standard errors of the difference of two shares.
@@ -69,7 +69,7 @@ pub fn fingerprint(shown: Phone) -> u16 {
 }
 
 /// What happened to a number that was shown, over all its life: two counters that only grow, so
-/// every settling call adds to them without conflict.
+/// every call adds to them without conflict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Shown {
@@ -89,8 +89,10 @@ pub struct Health {
     pub past_answers: u32,
     /// What its counters said at the last judgement.
     pub judged: Shown,
-    /// When that was; before the first, when it was first looked at.
+    /// From when on dials are counted for the next one.
     pub judged_at: Option<Timestamp>,
+    /// The last dial that showed it.
+    pub dialled_at: Option<Timestamp>,
     /// Not shown before then.
     pub rest_until: Option<Timestamp>,
     /// How often it had to rest.
@@ -104,11 +106,7 @@ impl Health {
     pub fn look(mut self, shown: Shown, now: Timestamp) -> Health {
         let dials = u32::try_from(shown.dials.saturating_sub(self.judged.dials)).unwrap_or(u32::MAX);
         let answers = u32::try_from(shown.answers.saturating_sub(self.judged.answers)).unwrap_or(u32::MAX).min(dials);
-        let Some(last) = self.judged_at else {
-            self.judged_at = Some(now);
-            return self;
-        };
-        if dials < JUDGED_AFTER || now < last + JUDGED_EVERY {
+        if dials < JUDGED_AFTER || self.judged_at.is_none_or(|from| now < from + JUDGED_EVERY) {
             return self;
         }
         (self.judged, self.judged_at) = (shown, Some(now));
@@ -125,6 +123,16 @@ impl Health {
         let keep = (f64::from(PAST_MAX) / all as f64).min(1.0);
         self.past_dials = (all as f64 * keep).round() as u32;
         self.past_answers = (answered as f64 * keep).round() as u32;
+        self
+    }
+
+    /// The number is shown by a dial, its counters being `shown`.
+    #[must_use]
+    pub fn dialled(mut self, shown: Shown, now: Timestamp) -> Health {
+        if self.dialled_at.is_none_or(|last| now >= last + JUDGED_EVERY) {
+            (self.judged, self.judged_at) = (shown, Some(now));
+        }
+        self.dialled_at = Some(now);
         self
     }
 
@@ -272,11 +280,15 @@ mod tests {
     #[test]
     fn a_number_that_people_stop_answering_rests_and_one_with_bad_luck_does_not() {
         struct Life(Health, Shown, Timestamp);
-        let new = || Life(Health::default().look(Shown::default(), NOW), Shown::default(), NOW);
+        let new = || Life(Health::default(), Shown::default(), NOW);
         let run = |life: &mut Life, answers_of_100: u64, hundreds: u64| {
             for _ in 0..hundreds {
+                // Dials all the time, and then their counts.
+                for _ in 0..3 {
+                    life.0 = life.0.dialled(life.1, life.2);
+                    life.2 += Millis::from_mins(5);
+                }
                 life.1 = Shown { dials: life.1.dials + 100, answers: life.1.answers + answers_of_100 };
-                life.2 += JUDGED_EVERY;
                 life.0 = life.0.look(life.1, life.2);
             }
         };
@@ -298,6 +310,10 @@ mod tests {
         run(&mut life, 8, 1);
         assert_eq!((life.0.rest_until, life.0.rests), (Some(rested), 1), "calls under way do not rest it twice");
         life.2 = rested;
+        // The first dials of the morning, of which only the answered ones are known, are no sample.
+        life.0 = life.0.dialled(life.1, life.2);
+        let morning = Shown { dials: life.1.dials + 150, answers: life.1.answers + 150 };
+        assert_eq!(life.0.look(morning, life.2 + Millis::from_secs(20)), life.0);
         run(&mut life, 8, 1);
         assert_eq!((life.0.rest_until, life.0.rests), (Some(life.2 + Millis::from_days(2)), 2));
         let mut low = new();

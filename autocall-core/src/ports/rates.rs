@@ -26,8 +26,6 @@ pub struct Lease {
     pub first_us: i64,
     /// From one to the next, microseconds.
     pub every_us: i64,
-    /// When more can be had.
-    pub next_at: Timestamp,
 }
 
 impl Lease {
@@ -47,9 +45,9 @@ fn up(us: i64) -> Timestamp {
 /// How far ahead leads may take places. An agent's leg waits no longer than this behind them.
 const AHEAD: Millis = Millis::from_secs(1);
 
-/// The latest place that anybody gets: within what a permit to dial lives. Agents who want more are
-/// refused, so that their callers are served in another way: the rate is never exceeded.
-const FAR: Millis = Millis::from_secs(8);
+/// The latest place that anybody gets: well within what a permit to dial lives, and an offer rings.
+/// Agents who want more are refused, and their callers served in another way.
+const FAR: Millis = Millis::from_secs(4);
 
 /// How far the nodes' clocks may differ. A line that is full for longer than [`FAR`] and this was
 /// filled by a clock that is wrong, and begins anew.
@@ -103,8 +101,7 @@ impl Places {
         if granted > 0 {
             self.free_us = first_us.saturating_add(i64::from(granted).saturating_mul(every_us));
         }
-        let next = up(self.free_us + every_us - AHEAD.ms() * 1000).max(Timestamp::from_ms(self.held_ms));
-        Lease { granted, first_us, every_us, next_at: next.max(now) }
+        Lease { granted, first_us, every_us }
     }
 
     /// No lead is called before `until`.
@@ -123,7 +120,7 @@ fn places_until(end: Timestamp, first_us: i64, every_us: i64) -> u32 {
 #[async_trait]
 pub trait Rates: Send + Sync {
     /// Asks for `want` dials on an account. Agents' legs are granted as long as they can leave within
-    /// eight seconds, since a person waits; each dial must leave no earlier than its place
+    /// four seconds, since a person waits; each dial must leave no earlier than its place
     /// ([`Lease::place`]).
     async fn lease(&self, account: &str, want: u32, urgency: Urgency, now: Timestamp) -> Result<Lease, StoreError>;
 
@@ -131,10 +128,7 @@ pub trait Rates: Send + Sync {
     async fn available(&self, account: &str, now: Timestamp) -> Result<u32, StoreError>;
 
     /// The carrier refused a call for now: nobody starts one on this account before `until`.
-    async fn back_off(&self, account: &str, until: Timestamp) -> Result<(), StoreError> {
-        let _ = (account, until);
-        Ok(())
-    }
+    async fn back_off(&self, account: &str, until: Timestamp) -> Result<(), StoreError>;
 }
 
 /// Places in memory: right for one node. Several nodes share rows of their store.
@@ -219,7 +213,7 @@ mod tests {
         let agent = line.take(every, 1, Urgency::Agent, now);
         assert_eq!((agent.granted, agent.place(0)), (1, Timestamp::from_ms(6_000)));
         // What a permit does not live to see is refused.
-        assert_eq!(line.take(every, 1_000, Urgency::Agent, now).granted, 70);
+        assert_eq!(line.take(every, 1_000, Urgency::Agent, now).granted, 30);
         assert_eq!(line.take(every, 1, Urgency::Agent, now).granted, 0);
         line.back_off(Timestamp::from_ms(20_000));
         assert_eq!(line.available(every, Timestamp::from_ms(15_000)), 0);

@@ -56,7 +56,7 @@ impl Rates for AccountRates {
     async fn lease(&self, account: &str, want: u32, urgency: Urgency, now: Timestamp) -> Result<Lease, StoreError> {
         if self.is_closed() && urgency == Urgency::Lead {
             let at = now + CLOSED_FOR;
-            return Ok(Lease { granted: 0, first_us: at.ms().saturating_mul(1000), every_us: 0, next_at: at });
+            return Ok(Lease { granted: 0, first_us: at.ms().saturating_mul(1000), every_us: 0 });
         }
         self.inner.lease(&self.buckets.bucket(account).await, want, urgency, now).await
     }
@@ -65,6 +65,9 @@ impl Rates for AccountRates {
             return Ok(0);
         }
         self.inner.available(&self.buckets.bucket(account).await, now).await
+    }
+    async fn back_off(&self, account: &str, until: Timestamp) -> Result<(), StoreError> {
+        self.inner.back_off(&self.buckets.bucket(account).await, until).await
     }
 }
 

@@ -257,6 +257,16 @@ fn not_dialed(error: DialError) -> Problem {
 #[async_trait]
 impl Desk for Hands {
     async fn step(&self, call: &Call, step: &Step) -> Answer<()> {
+        let now;
+        let call = match step {
+            // Whoever joins waits for their turn, and joins what is then the talk.
+            Step::Join { at, .. } => {
+                self.may_dial(call, at).await?;
+                now = self.catalog.call_detail(call.id).await?.call.row;
+                &now
+            }
+            _ => call,
+        };
         let talk = self.talk(call).await?;
         let (account, twilio) = (&*call.plan.account, &self.twilio);
         match step {
@@ -276,7 +286,6 @@ impl Desk for Hands {
                 twilio.set_recording(account, &talk.customer, state).await.map_err(failed)
             }
             Step::Join { at, presence } => {
-                self.may_dial(call, at).await?;
                 let how = match presence {
                     Presence::Monitor => Supervision::Monitor,
                     Presence::Coach => Supervision::Coach(talk.agent.clone()),

@@ -69,7 +69,7 @@ async fn tenant(app: &App, tenant: TenantId) -> Answer<()> {
     super::refile::run(app, tenant).await?;
     super::refile::recount(app, tenant).await?;
     for _ in 0..1000 {
-        let swept = app.catalog.sweep(tenant, app.clock.now(), 500).await?;
+        let swept = app.catalog.sweep(tenant, app.wall.now(), 500).await?;
         let mut forgotten = 0;
         for recording in &swept.recordings {
             forgotten += u64::from(forget(app, recording).await?);

@@ -2,7 +2,7 @@
 
 use super::{BATCH_MAX, invalid};
 use crate::commit::uuids;
-use crate::db::{Backend, Conn, PutRow, Scope, SqlError, Value};
+use crate::db::{Backend, Conn, Dialect, PutRow, Scope, SqlError, Value};
 use crate::keys::SqlStore;
 use crate::seal::TenantKeys;
 use crate::tables::{self, LEAD_NUMBERS, LEADS, QUEUE};
@@ -91,7 +91,14 @@ impl<B: Backend> SqlStore<B> {
         numbers: &[Vec<u8>],
     ) -> Result<BTreeSet<Vec<u8>>, SqlError> {
         let any = self.dialect().any("number_bx", 3, "bytea");
-        let sql = format!("SELECT number_bx FROM leads WHERE tenant = $1 AND campaign = $2 AND {any}");
+        let sql = match self.dialect() {
+            // One probe for each number, whatever the planner believes of a list that is being filled: it
+            // would read the whole campaign for every batch.
+            Dialect::Postgres => "SELECT n.bx FROM unnest($3::bytea[]) AS n(bx) CROSS JOIN LATERAL \
+                 (SELECT 1 FROM leads WHERE tenant = $1 AND number_bx = n.bx AND campaign = $2 LIMIT 1) AS one"
+                .to_owned(),
+            Dialect::Sqlite => format!("SELECT number_bx FROM leads WHERE tenant = $1 AND campaign = $2 AND {any}"),
+        };
         let list = Value::Blobs(numbers.iter().cloned().map(Some).collect());
         let rows = tx.rows(&sql, &[campaign.tenant().into(), campaign.key().into(), list]).await?;
         rows.iter().map(|r| Ok(r.blob(0)?.to_vec())).collect()

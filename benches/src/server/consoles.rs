@@ -23,7 +23,7 @@ const PASSWORD: &str = "correct horse battery staple";
 /// Runs the case.
 pub(super) async fn run(opts: &Opts, binary: &Path, cluster: &Cluster) -> Vec<Measurement> {
     let consoles: usize = opts.get("consoles", opts.pick(20, 200, 1_000)).unwrap_or_else(|e| panic!("{e}"));
-    let seconds = opts.pick(10, 30, 60);
+    let seconds = opts.pick(25, 40, 60);
     let server = Server::trial(binary, &cluster.database()).await;
     let (campaign, agents) = staff(&server, consoles).await;
     let delays = Arc::new(Mutex::new(Vec::new()));

@@ -4,7 +4,7 @@
 
 use super::load::{self, Bytes, Outcome};
 use super::place::{SID, Server, TOKEN};
-use super::webhooks::{calls, requests, silent_carrier};
+use super::webhooks::{all_settled, calls, requests, silent_carrier};
 use crate::{Measurement, Opts};
 use autocall_testkit::postgres::Cluster;
 use autocall_twilio::form::Form;
@@ -55,8 +55,7 @@ pub(super) async fn run(opts: &Opts, binary: &Path, cluster: &Cluster) -> Vec<Me
         memory = memory.max(server.process.resident().unwrap_or(0.0));
         again(&address, &reports, &r).await;
         settled += count;
-        let summary = server.owner.get("/api/calls/stats/summary").await;
-        assert_eq!(summary["calls"].as_u64(), Some(settled as u64), "a call was lost: {summary}");
+        all_settled(&server, settled).await;
         asked.extend(a);
         reported.extend(r);
         paged.extend(p);

@@ -6,8 +6,8 @@ INSERT INTO tenants (tenant, version, name, active, created_at) VALUES (1, 1, 'b
 INSERT INTO tenant_marks (tenant, feed, audit) VALUES (1, 0, 0);
 INSERT INTO campaigns (tenant, id, version, name, state, key_no, sealed) VALUES (1, bench_id(0), 1, 'bench', 'running', 1, '\x00');
 INSERT INTO campaign_totals (tenant, campaign, due_at, created_at) VALUES (1, bench_id(0), 9223372036854775807, 0);
-INSERT INTO leads (tenant, id, campaign, person_key, key_no, sealed, created_at)
-SELECT 1, bench_id(n), bench_id(0), n, 1, decode(repeat('ab', 200), 'hex'), 0 FROM generate_series(1, 20000) n;
+INSERT INTO leads (tenant, id, campaign, key_no, sealed, created_at)
+SELECT 1, bench_id(n), bench_id(0), 1, decode(repeat('ab', 200), 'hex'), 0 FROM generate_series(1, 20000) n;
 INSERT INTO call_queue (tenant, lead, version, campaign, state, lane, due_at, ord, attempts, priority, print, changed_at, body)
 SELECT 1, bench_id(n), 1, bench_id(0), 'calling', 3, 0, n, 0, 1, 0, 0, '{}' FROM generate_series(1, 20000) n;
 INSERT INTO calls_live (tenant, id, version, campaign, lead, attempt, stage, due_at, created_at, class, to_bx, key_no, sealed, body)
