@@ -95,7 +95,7 @@ impl<B: Backend> SqlStore<B> {
             // One probe for each number, whatever the planner believes of a list that is being filled: it
             // would read the whole campaign for every batch.
             Dialect::Postgres => "SELECT n.bx FROM unnest($3::bytea[]) AS n(bx) CROSS JOIN LATERAL \
-                 (SELECT 1 FROM leads WHERE tenant = $1 AND number_bx = n.bx AND campaign = $2 LIMIT 1) AS one"
+                 (SELECT 1 FROM leads l WHERE l.tenant = $1 AND l.number_bx = n.bx AND l.campaign = $2 LIMIT 1) AS one"
                 .to_owned(),
             Dialect::Sqlite => format!("SELECT number_bx FROM leads WHERE tenant = $1 AND campaign = $2 AND {any}"),
         };
