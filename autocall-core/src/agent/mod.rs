@@ -525,6 +525,24 @@ mod tests {
     }
 
     #[test]
+    fn who_calls_in_to_stand_comes_to_work_unless_they_chose_to_be_away() {
+        let came = AgentEvent::StationCame { provider: "CA9".into(), from: None };
+        for (before, after) in [
+            (Status::Offline, Status::Available),
+            (Status::Away("lunch".into()), Status::Away("lunch".into())),
+            (Status::Available, Status::Available),
+        ] {
+            let address = Address::Phone(phone());
+            let mut agent = Agent::new(AgentId::small(T, 1), PoolId::small(T, 1), "Ann".into(), address, at(0));
+            agent.handle(&AgentEvent::Status(before), at(0));
+            agent.handle(&came, at(1_000));
+            assert_eq!(agent.status, after);
+            let station = agent.station.expect("it is up");
+            assert_eq!((station.up_at, station.call_ms_max), (Some(at(1_000)), 14_400_000));
+        }
+    }
+
+    #[test]
     fn a_leg_that_never_comes_is_given_up() {
         let mut agent = standing();
         agent.handle(&AgentEvent::StationDown(1), at(6_000));

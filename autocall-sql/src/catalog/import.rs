@@ -93,9 +93,11 @@ impl<B: Backend> SqlStore<B> {
         let any = self.dialect().any("number_bx", 3, "bytea");
         let sql = match self.dialect() {
             // One probe for each number, whatever the planner believes of a list that is being filled: it
-            // would read the whole campaign for every batch.
+            // would read the whole campaign for every batch. The last comparison is written so that
+            // no index serves it, and only that of the numbers is left.
             Dialect::Postgres => "SELECT n.bx FROM unnest($3::bytea[]) AS n(bx) CROSS JOIN LATERAL \
-                 (SELECT 1 FROM leads l WHERE l.tenant = $1 AND l.number_bx = n.bx AND l.campaign = $2 LIMIT 1) AS one"
+                 (SELECT 1 FROM leads l WHERE l.tenant = $1 AND l.number_bx = n.bx \
+                 AND l.campaign IS NOT DISTINCT FROM $2 LIMIT 1) AS one"
                 .to_owned(),
             Dialect::Sqlite => format!("SELECT number_bx FROM leads WHERE tenant = $1 AND campaign = $2 AND {any}"),
         };

@@ -9,7 +9,7 @@ INSERT INTO campaign_totals (tenant, campaign, due_at, created_at) VALUES (1, be
 INSERT INTO leads (tenant, id, campaign, key_no, sealed, created_at)
 SELECT 1, bench_id(n), bench_id(0), 1, decode(repeat('ab', 200), 'hex'), 0 FROM generate_series(1, 20000) n;
 INSERT INTO call_queue (tenant, lead, version, campaign, state, lane, due_at, ord, attempts, priority, print, changed_at, body)
-SELECT 1, bench_id(n), 1, bench_id(0), 'calling', 3, 0, n, 0, 1, 0, 0, '{}' FROM generate_series(1, 20000) n;
+SELECT 1, bench_id(n), 1, bench_id(0), 'calling', 384, 0, n, 0, 1, 0, 0, '{}' FROM generate_series(1, 20000) n;
 INSERT INTO calls_live (tenant, id, version, campaign, lead, attempt, stage, due_at, created_at, class, to_bx, key_no, sealed, body)
 SELECT 1, bench_id(n), 1, bench_id(0), bench_id(n), 1, 'dialing', 9, 0, 0, decode(md5(n::text), 'hex'), 1,
        decode(repeat('ab', 300), 'hex'), '{"legs":[],"stage":"dialing"}' FROM generate_series(1, 20000) n;
