@@ -90,8 +90,8 @@ impl Places {
         room.max(i64::from(first == now_us)).max(0) as u32
     }
 
-    /// Takes places: for agents what [`FAR`] holds, since a person waits, whatever the carrier asked
-    /// of us; for leads only near ones.
+    /// Takes places: for agents those of the next four seconds, since a person waits, whatever the
+    /// carrier asked of us; for leads only near ones.
     pub fn take(&mut self, every_us: i64, want: u32, urgency: Urgency, now: Timestamp) -> Lease {
         let first_us = self.first_us(every_us, now);
         let granted = match urgency {
