@@ -262,6 +262,31 @@ async fn an_agent_for_whom_the_account_has_no_place_is_not_rung_and_one_who_stan
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_customer_who_is_handed_on_waits_for_a_place_where_an_offer_would_not() {
+    let s = scene_at(0.15).await;
+    s.at(1_000);
+    s.available().await;
+    let customer = s.dials()[0].line;
+    s.engine.perform_all(s.engine.command(s.campaign, &Command::Pause).await.unwrap()).await;
+    s.hear(customer, answered(s.at(2_000)), true).await;
+    s.hear(customer, human(s.at(4_000)), false).await;
+    let agent_leg = s.dials()[1].line;
+    s.hear(agent_leg, answered(s.at(8_000)), true).await;
+    let accepted = LegFacts { accepted: Some(Press { at: s.at(9_000), key: '1' }), ..LegFacts::default() };
+    s.hear(agent_leg, accepted, true).await;
+    s.hear(agent_leg, LegFacts { joined_at: Some(s.at(9_500)), ..LegFacts::default() }, false).await;
+    // The third place is at 14.334: more than four seconds away, and less than eight.
+    let Line::Leg(leg) = customer else { panic!("{customer:?}") };
+    let now = s.at(10_000);
+    let outside = Address::Phone(Phone::from_e164("+14155550188").unwrap());
+    s.engine.perform_all(s.engine.hand_on_outside(leg.call, outside.clone(), false).await.unwrap()).await;
+    let dials = s.dials();
+    assert_eq!((dials.len(), &dials[2].to), (3, &outside));
+    let wait = (dials[2].not_before - now).ms();
+    assert!((4_001..8_000).contains(&wait), "{wait} ms");
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn nobody_free_in_time_is_an_abandonment_with_its_message() {
     let s = scene().await;
     s.at(1_000);

@@ -44,6 +44,16 @@ async fn an_agent_takes_a_call_at_the_console() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_signed_in_stays_so_however_fast_the_trial_runs() {
+    let server = Server::start(&[("TRIAL_SPEED", "1000")]).await;
+    let owner = server.owner().await;
+    // Half an hour of the trial's time, three lives of a token.
+    tokio::time::sleep(Duration::from_millis(1_900)).await;
+    owner.get("/api/me").await.expect(200);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_there_is_there_after_a_restart() {
     let server = Server::start(&[]).await;
     let owner = server.owner().await;

@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Free agents that a snapshot brings along, and waiting calls that an agent's view does.
-const FREE_MAX: i64 = 8;
+/// Waiting calls that an agent's view holds.
+const WAITING_MAX: i64 = 8;
 /// Most calls of one campaign before their conversations that a view holds.
 const PENDING_MAX: i64 = 20_000;
 /// Lanes that one statement looks through.
@@ -185,7 +185,7 @@ impl<B: Backend> SqlStore<B> {
         let waiting = format!(
             "SELECT c.id FROM calls_live c JOIN campaign_pools p ON p.tenant = c.tenant AND p.campaign = c.campaign \
              WHERE c.tenant = $1 AND p.pool = $2 AND c.waiting_since IS NOT NULL \
-             ORDER BY c.waiting_since, c.id LIMIT {FREE_MAX}"
+             ORDER BY c.waiting_since, c.id LIMIT {WAITING_MAX}"
         );
         let waiting = tx.rows(&waiting, &[tenant.into(), pool.clone()]).await?;
         let running = "SELECT c.id FROM campaign_pools p JOIN campaigns c ON c.tenant = p.tenant AND c.id = p.campaign \

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 /// Most in one group: bounds the time that a group of commits holds its locks.
-pub(crate) const GROUP_MAX: usize = 256;
+const GROUP_MAX: usize = 256;
 
 /// Most that wait per tenant. Beyond it the store says that it is unavailable: better at once than
 /// after the permits have expired.

@@ -24,7 +24,7 @@ const FREE_MAX: usize = 8;
 /// Agents and their versions, by id.
 type Agents = BTreeMap<AgentId, Versioned<Agent>>;
 /// Of whom a call can have a free agent: pools, and whether standing ones only.
-type From = (Vec<PoolId>, bool);
+type Source = (Vec<PoolId>, bool);
 
 /// Somebody who waits for a snapshot.
 pub(crate) struct Asking {
@@ -204,8 +204,8 @@ impl<B: Backend> SqlStore<B> {
         tenant: TenantId,
         calls: &BTreeMap<CallId, Versioned<Call>>,
         campaigns: &BTreeMap<CampaignId, Arc<Campaign>>,
-    ) -> Result<BTreeMap<From, Vec<Versioned<Agent>>>, SqlError> {
-        let mut most: BTreeMap<From, usize> = BTreeMap::new();
+    ) -> Result<BTreeMap<Source, Vec<Versioned<Agent>>>, SqlError> {
+        let mut most: BTreeMap<Source, usize> = BTreeMap::new();
         for call in calls.values().map(|c| &c.row) {
             if let Some(from) = campaigns.get(&call.plan.campaign).and_then(|c| seeks_from(call, c)) {
                 *most.entry(from).or_insert(FREE_MAX) += 1 + call.passed.len();
@@ -249,7 +249,7 @@ fn wanted_agent(call: &Call) -> Option<AgentId> {
     call.plan.for_agent.filter(|id| seeks(call) && !call.passed.contains(id))
 }
 
-fn seeks_from(call: &Call, campaign: &Campaign) -> Option<From> {
+fn seeks_from(call: &Call, campaign: &Campaign) -> Option<Source> {
     let pools = &campaign.settings.transfer.pools;
     let any = seeks(call) && wanted_agent(call).is_none() && !pools.is_empty();
     any.then(|| (pools.clone(), call.plan.mode == TransferMode::Standing))
@@ -260,7 +260,7 @@ fn agents_of(
     call: &Call,
     campaign: &Campaign,
     named: &Agents,
-    free: &BTreeMap<From, Vec<Versioned<Agent>>>,
+    free: &BTreeMap<Source, Vec<Versioned<Agent>>>,
 ) -> SmallVec<[Versioned<Agent>; 2]> {
     let held = call.holds();
     let mut agents: SmallVec<_> = held.and_then(|id| named.get(&id)).cloned().into_iter().collect();

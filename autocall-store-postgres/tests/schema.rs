@@ -203,6 +203,57 @@ async fn a_lead_that_cannot_be_read_does_not_stop_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_call_needs_and_cannot_be_read_does_not_stop_those_read_with_it() {
+    use autocall_core::ports::{Guard, GuardKey, Store, StoreError};
+    let Some((_, url, store)) = fresh().await else { return };
+    let t = TenantId(1);
+    let leads = build::seed(&store, t, 3).await;
+    for (n, lead) in (1..).zip(&leads) {
+        let (call, mut changes) = build::dial(lead, 1, n);
+        if n == 2 {
+            changes.guards.push(build::new(Guard::fresh(t, GuardKey::Number(call.plan.to))));
+        }
+        build::commit(&store, &changes).await;
+    }
+    // The lead of one call, and the guard of another's number, as a newer version might write them.
+    let mut conn = PgConnection::connect(&url).await.expect("connects");
+    let bend = "UPDATE leads SET sealed = overlay(sealed placing '\\x00'::bytea from 30) WHERE id = $1";
+    sqlx::query(bend).bind(leads[0].id.key()).execute(&mut conn).await.expect("altered");
+    let bend = "UPDATE guards SET value = '{\"of\": \"the future\"}' WHERE value ? 'number'";
+    let bent = conn.execute(bend).await.expect("altered");
+    assert_eq!(bent.rows_affected(), 1);
+    for _ in 0..20 {
+        let call = |n| store.call(build::call_id(t, n));
+        let (one, two, three) = tokio::join!(call(1), call(2), call(3));
+        assert!(matches!(one, Err(StoreError::Corrupt(_))), "{one:?}");
+        assert!(matches!(two, Err(StoreError::Corrupt(_))), "{two:?}");
+        assert_eq!(three.map(|s| s.lead.row.id), Ok(leads[2].id));
+    }
+    let missing = store.call(build::call_id(t, 99)).await;
+    assert_eq!(missing.map(drop), Err(StoreError::NotFound));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_plans_anew_is_kept() {
+    use autocall_sql::{Backend, Scope};
+    let Some((_, _, store)) = fresh().await else { return };
+    let who = async |write: bool| {
+        let scope = Scope::Tenant(TenantId(1));
+        let db = store.backend();
+        let mut tx = if write { db.write(scope).await } else { db.read(scope).await }.expect("begins");
+        let row = tx.row("SELECT pg_backend_pid()", &[]).await.expect("a row").expect("one");
+        tx.commit().await.expect("ends");
+        row.int(0).expect("a process")
+    };
+    let first = who(false).await;
+    for write in [false, true, false] {
+        // Older than its plans may be.
+        tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+        assert_eq!(who(write).await, first, "the same connection");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_is_unavailable_and_passes() {
     use autocall_core::ports::{Store, StoreError};
     let Some(cluster) = Cluster::own("outage") else {

@@ -62,17 +62,19 @@ fn names(line: &str, word: &str) -> bool {
 
 #[test]
 fn an_ignored_test_names_the_command_that_runs_it() {
+    // In two pieces, so that this file does not name what it looks for.
+    let attribute = ["#[", "ignore"].concat();
     let mut problems = Vec::new();
     for file in files_ending(".rs") {
         let text = read(&file);
         let code = code_only(&text);
         for ((number, line), code) in text.lines().enumerate().zip(code.lines()) {
-            if code.contains("#[ignore") && !line.contains("cargo xtask ") {
+            if code.contains(&attribute) && !line.contains("cargo xtask ") {
                 problems.push(format!("{file} line {}: {}", number + 1, line.trim()));
             }
         }
     }
-    assert!(problems.is_empty(), "write #[ignore = \"run by cargo xtask …\"]: {problems:#?}");
+    assert!(problems.is_empty(), "give the attribute a reason, \"run by cargo xtask …\": {problems:#?}");
 }
 
 #[test]

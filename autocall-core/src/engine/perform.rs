@@ -9,7 +9,7 @@ use crate::ports::{
     Changes, Dial, DialError, DialPermit, Guard, GuardKey, GuardValue, Line, Note, Put, Refusal, Sighting, StationId,
     StoreError, TelephonyError, Urgency,
 };
-use crate::time::Millis;
+use crate::time::{Millis, Timestamp};
 
 impl Engine {
     /// Performs one task. What follows from it comes back.
@@ -41,21 +41,11 @@ impl Engine {
 
     async fn dial(&self, permit: DialPermit, dial: &mut Dial) -> Result<Vec<Task>, EngineError> {
         let line = dial.line;
+        // Leads lease before they are committed.
         if !dial.is_to_a_lead() {
-            // Leads lease before they are committed; a lease that fails is no reason to let a
-            // person wait.
-            match self.rates.lease(&dial.account, 1, Urgency::Agent, self.now()).await {
-                Ok(lease) if lease.granted > 0 => dial.not_before = lease.place(0),
-                Ok(_) => match line {
-                    Line::Station(StationId { agent, shift }) => {
-                        return self.agent_event(agent, &AgentEvent::StationWaits(shift)).await;
-                    }
-                    // A customer who is handed on is not dropped for the rate's sake.
-                    Line::Leg(leg) if self.is_brought(leg).await? => {}
-                    // Nobody would ring before the caller's patience ends: another way is found.
-                    Line::Leg(_) => return self.not_placed(line).await,
-                },
-                Err(_) => {}
+            match self.place_for(line, &dial.account).await? {
+                Some(at) => dial.not_before = at,
+                None => return self.without_place(line).await,
             }
         }
         match self.telephony.dial(permit, dial).await {
@@ -78,10 +68,38 @@ impl Engine {
         self.not_placed(dial.line).await.map(drop)
     }
 
+    /// When a leg that a person waits for may leave; `None` where that is too late.
+    async fn place_for(&self, line: Line, account: &str) -> Result<Option<Timestamp>, EngineError> {
+        let now = self.now();
+        let mut lease = self.rates.lease(account, 1, Urgency::Agent, now).await;
+        if matches!(&lease, Ok(lease) if lease.granted == 0)
+            && let Line::Leg(leg) = line
+            && self.is_brought(leg).await?
+        {
+            lease = self.rates.lease(account, 1, Urgency::Handover, now).await;
+        }
+        Ok(match lease {
+            Ok(lease) => (lease.granted > 0).then(|| lease.place(0)),
+            // A lease that fails is no reason to let a person wait.
+            Err(_) => Some(Timestamp::EPOCH),
+        })
+    }
+
     /// Whether a leg is that of somebody whom an agent brings into the talk.
     async fn is_brought(&self, leg: LegId) -> Result<bool, EngineError> {
         let call = self.store.call(leg.call).await?.call.row;
         Ok(call.legs.get(usize::from(leg.leg)).is_some_and(|l| l.to.is_some()))
+    }
+
+    /// The account has no place in time for a leg: a standing agent's is tried again, an offer passes to
+    /// the next agent, a handover has failed.
+    async fn without_place(&self, line: Line) -> Result<Vec<Task>, EngineError> {
+        match line {
+            Line::Station(StationId { agent, shift }) => {
+                self.agent_event(agent, &AgentEvent::StationWaits(shift)).await
+            }
+            Line::Leg(_) => self.not_placed(line).await,
+        }
     }
 
     /// A line that was to be dialled is not.

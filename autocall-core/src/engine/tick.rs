@@ -366,8 +366,8 @@ fn wanted_agent<'a>(
     }
 }
 
-/// When to look again: at once where the batch was cut short by denials, at the next due lead
-/// where none was due, otherwise as the pacer says.
+/// When to look again: at once where the batch was cut short by denials or by its own size, at the
+/// next due lead where none was due, otherwise as the pacer says.
 fn next_look(
     view: &CampaignView,
     plan: &Plan,
@@ -377,7 +377,8 @@ fn next_look(
     found: u32,
     now: Timestamp,
 ) -> Timestamp {
-    if wanted > dialled && denied > 0 {
+    let by_size = plan.dial > BATCH_MAX && dialled == BATCH_MAX;
+    if by_size || (wanted > dialled && denied > 0) {
         return now + Millis::from_ms(200);
     }
     if wanted > 0 && found == 0 {

@@ -12,6 +12,9 @@ use std::sync::{Mutex, PoisonError};
 pub enum Urgency {
     /// A person is on the line: an agent's leg.
     Agent,
+    /// A customer is being handed on: the leg of whoever shall have them. There is no other way to serve
+    /// them, so it may come later than an offer.
+    Handover,
     /// Nobody waits yet: a lead.
     Lead,
 }
@@ -45,12 +48,15 @@ fn up(us: i64) -> Timestamp {
 /// How far ahead leads may take places. An agent's leg waits no longer than this behind them.
 const AHEAD: Millis = Millis::from_secs(1);
 
-/// The latest place that anybody gets: well within what a permit to dial lives, and an offer rings.
-/// Agents who want more are refused, and their callers served in another way.
+/// The latest place that an agent's leg gets: an offer rings only for seconds. Agents who want more are
+/// refused, and their callers served in another way.
 const FAR: Millis = Millis::from_secs(4);
 
-/// How far the nodes' clocks may differ. A line that is full for longer than [`FAR`] and this was
-/// filled by a clock that is wrong, and begins anew.
+/// The latest place that anybody gets: within what a permit to dial lives.
+const FARTHEST: Millis = Millis::from_secs(8);
+
+/// How far the nodes' clocks may differ. A line that is full for longer than [`FARTHEST`] and this
+/// was filled by a clock that is wrong, and begins anew.
 const SKEW: Millis = Millis::from_secs(1);
 
 /// The places of one account on its line in time: one every so many microseconds, handed out in
@@ -74,7 +80,7 @@ impl Places {
     /// The first place that can be had at `now`.
     fn first_us(&self, every_us: i64, now: Timestamp) -> i64 {
         let now_us = now.ms().saturating_mul(1000);
-        let believable = now_us.saturating_add((FAR + SKEW).ms() * 1000).saturating_add(every_us);
+        let believable = now_us.saturating_add((FARTHEST + SKEW).ms() * 1000).saturating_add(every_us);
         if self.free_us > believable { now_us } else { self.free_us.max(now_us) }
     }
 
@@ -90,12 +96,13 @@ impl Places {
         room.max(i64::from(first == now_us)).max(0) as u32
     }
 
-    /// Takes places: for agents those of the next four seconds, since a person waits, whatever the
-    /// carrier asked of us; for leads only near ones.
+    /// Takes places: for agents those of the next four seconds and for handovers of the next eight,
+    /// since a person waits, whatever the carrier asked of us; for leads only near ones.
     pub fn take(&mut self, every_us: i64, want: u32, urgency: Urgency, now: Timestamp) -> Lease {
         let first_us = self.first_us(every_us, now);
         let granted = match urgency {
             Urgency::Agent => want.min(places_until(now + FAR, first_us, every_us)),
+            Urgency::Handover => want.min(places_until(now + FARTHEST, first_us, every_us)),
             Urgency::Lead => want.min(self.available(every_us, now)),
         };
         if granted > 0 {
@@ -120,7 +127,7 @@ fn places_until(end: Timestamp, first_us: i64, every_us: i64) -> u32 {
 #[async_trait]
 pub trait Rates: Send + Sync {
     /// Asks for `want` dials on an account. Agents' legs are granted as long as they can leave within
-    /// four seconds, since a person waits; each dial must leave no earlier than its place
+    /// four seconds, handovers within eight, since a person waits; each dial must leave no earlier than its place
     /// ([`Lease::place`]).
     async fn lease(&self, account: &str, want: u32, urgency: Urgency, now: Timestamp) -> Result<Lease, StoreError>;
 
@@ -184,7 +191,8 @@ mod tests {
                 // Now and then more agents at once than the next seconds hold.
                 let is_agent = x % (1 + (40.0 / rate) as u64) == 0;
                 let (urgency, want) = if is_agent {
-                    (Urgency::Agent, 1 + (x >> 55) as u32 % 12)
+                    let urgency = if x & 1 << 45 == 0 { Urgency::Agent } else { Urgency::Handover };
+                    (urgency, 1 + (x >> 55) as u32 % 12)
                 } else {
                     (Urgency::Lead, (x >> 50) as u32 % 4)
                 };
@@ -212,9 +220,11 @@ mod tests {
         assert_eq!(line.take(every, 5, Urgency::Lead, now).granted, 0);
         let agent = line.take(every, 1, Urgency::Agent, now);
         assert_eq!((agent.granted, agent.place(0)), (1, Timestamp::from_ms(6_000)));
-        // What a permit does not live to see is refused.
+        // What comes too late for an offer is refused, and what a permit does not live to see.
         assert_eq!(line.take(every, 1_000, Urgency::Agent, now).granted, 30);
         assert_eq!(line.take(every, 1, Urgency::Agent, now).granted, 0);
+        assert_eq!(line.take(every, 1_000, Urgency::Handover, now).granted, 40);
+        assert_eq!(line.take(every, 1, Urgency::Handover, now).granted, 0);
         line.back_off(Timestamp::from_ms(20_000));
         assert_eq!(line.available(every, Timestamp::from_ms(15_000)), 0);
         assert_eq!(line.take(every, 1, Urgency::Agent, Timestamp::from_ms(15_000)).place(0).ms(), 15_000);
@@ -230,7 +240,7 @@ mod tests {
         let now = Timestamp::from_ms(1_000);
         let agent = line.take(every, 1, Urgency::Agent, now);
         assert!(agent.place(0) <= now + FAR);
-        assert!(FAR < crate::call::PERMIT_TTL);
+        assert!(FAR < FARTHEST && FARTHEST < crate::call::PERMIT_TTL);
         // And leads are called again a moment later.
         assert!(line.available(every, now + FAR + AHEAD) > 0);
     }

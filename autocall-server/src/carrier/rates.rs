@@ -88,6 +88,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_carrier_asks_of_an_account_holds_for_all_its_tenants() {
+        let rates = AccountRates::new(Arc::new(LocalRates::new(5.0)), Arc::new(OneBucket));
+        let until = NOW + autocall_core::Millis::from_secs(30);
+        rates.back_off("1", until).await.expect("kept");
+        assert_eq!(rates.available("2", until - autocall_core::Millis::from_ms(1)).await, Ok(0));
+        assert!(rates.available("2", until).await.is_ok_and(|n| n > 0));
+    }
+
+    #[tokio::test]
     async fn a_closed_gate_lets_agents_be_called_and_nobody_else() {
         let rates = AccountRates::new(Arc::new(LocalRates::new(5.0)), Arc::new(OneBucket));
         rates.close();

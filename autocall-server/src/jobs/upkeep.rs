@@ -69,6 +69,7 @@ async fn tenant(app: &App, tenant: TenantId) -> Answer<()> {
     super::refile::run(app, tenant).await?;
     super::refile::recount(app, tenant).await?;
     for _ in 0..1000 {
+        // In real time, in which sessions and idempotency keys live; a trial's own rows only stay longer.
         let swept = app.catalog.sweep(tenant, app.wall.now(), 500).await?;
         let mut forgotten = 0;
         for recording in &swept.recordings {
