@@ -271,3 +271,28 @@ fn names_are_joined_without_blanks_at_the_ends() {
         ("Ann Lee".into(), "Ann".into(), "Lee".into(), String::new())
     );
 }
+
+#[test]
+fn a_row_of_a_list_becomes_a_lead_with_all_that_it_says() {
+    use autocall_core::import::{ImportRules, Importer, Row};
+
+    let mut importer = Importer::new(ImportRules::default());
+    importer.feed(
+        b"first_name,last_name,phone,phone2,country,type,priority,notes,timezone,postal_code,state,external_id,plan\n\
+          Ann,Lee,2125550123,2125550124,US,broker,high,likes tea,America/New_York,10001,NY,c-7,gold\n",
+    );
+    importer.finish();
+    let Ok(Some(Row::Lead(draft))) = importer.next_row() else { panic!("a lead") };
+    let lead = Lead::from_draft(LeadId::small(TENANT, 1), CampaignId::small(TENANT, 1), None, &draft, 5, NOW);
+    let person = &lead.person;
+    let text = |t: &Option<Arc<str>>| t.as_deref().unwrap_or("none").to_owned();
+    assert_eq!((person.first_name.expose(), person.last_name.expose()), ("Ann", "Lee"));
+    assert_eq!(person.external_id.as_ref().map(|p| p.expose()), Some("c-7"));
+    assert_eq!([text(&person.country), text(&person.state), text(&person.postal_code)], ["US", "NY", "10001"]);
+    assert_eq!([text(&person.timezone), text(&person.kind)], ["America/New_York", "broker"]);
+    assert_eq!(person.notes.expose(), "likes tea");
+    let fields: Vec<_> = person.fields.iter().map(|(k, v)| (k.to_string(), v.expose().to_owned())).collect();
+    assert_eq!(fields, [("plan".to_owned(), "gold".to_owned())]);
+    assert_eq!((lead.numbers.len(), lead.priority, lead.order, lead.due_at), (2, Priority::High, 5, NOW));
+    assert!(lead.is_open() && lead.person_key != 0);
+}

@@ -300,3 +300,41 @@ fn an_offer_that_never_reached_the_agent_is_not_missed_by_them() {
     }
     assert_eq!(missed(asked(), |f| f.declined_at = Some(at(14))), [true], "who says no has heard it");
 }
+
+#[test]
+fn an_agent_hands_nobody_on_to_themselves() {
+    use autocall_core::call::Onward;
+
+    for onward in [
+        Onward::Agent { agent: agent(1), standing: false },
+        Onward::Agent { agent: agent(1), standing: true },
+        Onward::Consult { to: autocall_core::agent::Address::Client("two".into()), agent: Some(agent(1)) },
+    ] {
+        let talks = connected();
+        let (stage, legs) = (talks.call.stage.clone(), talks.call.legs.len());
+        let after = talks.on(20, Event::HandOn(onward.clone()));
+        assert_eq!((after.call.stage.clone(), after.call.legs.len()), (stage, legs), "{onward:?}");
+    }
+}
+
+#[test]
+fn a_person_is_known_to_have_answered_once_the_verdict_or_the_end_says_so() {
+    let detects = || {
+        let mut story = Story::on_demand();
+        story.settings.amd.mode = autocall_core::settings::AmdMode::Detect;
+        story.told(1, 0, |f| f.provider = Some("CA0".into()))
+    };
+    let known = |story: &Story| story.call.person_answered(&story.settings);
+    assert!(!known(&detects()), "it is not picked up yet");
+    let picked_up = detects().told(8, 0, |f| f.answered_at = Some(at(8)));
+    assert!(!known(&picked_up), "the verdict is not there yet");
+    assert!(known(&detects().answered(Verdict::Human)));
+    assert!(!known(&detects().answered(Verdict::MachineGreeting)));
+    // Whoever hung up before the verdict was a person.
+    let gone = detects().told(8, 0, |f| f.answered_at = Some(at(8))).ended(9, 0, EndCause::Completed);
+    assert!(known(&gone));
+    let mut without = Story::on_demand();
+    without.settings.amd.mode = autocall_core::settings::AmdMode::Off;
+    let without = without.told(1, 0, |f| f.provider = Some("CA0".into()));
+    assert!(known(&without.told(8, 0, |f| f.answered_at = Some(at(8)))), "nobody judges: everybody is a person");
+}

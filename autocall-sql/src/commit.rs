@@ -342,11 +342,12 @@ impl<B: Backend> SqlStore<B> {
             for pool in &w.row.settings.transfer.pools {
                 let pacing = &w.row.settings.pacing;
                 let (priority, weight) = (i64::from(pacing.share.priority), i64::from(pacing.share.weight));
-                let ahead = i64::from(pacing.dials_ahead());
+                let (ahead, lines) = (i64::from(pacing.dials_ahead()), i64::from(w.row.settings.caps.lines_max));
+                let [one, two, three] = [tenant.into(), id.key().into(), pool.key().into()];
                 tx.run(
-                    "INSERT INTO campaign_pools (tenant, campaign, pool, priority, weight, ahead) \
-                     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, pool, campaign) DO NOTHING",
-                    &[tenant.into(), id.key().into(), pool.key().into(), priority.into(), weight.into(), ahead.into()],
+                    "INSERT INTO campaign_pools (tenant, campaign, pool, priority, weight, ahead, lines_max) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, pool, campaign) DO NOTHING",
+                    &[one, two, three, priority.into(), weight.into(), ahead.into(), lines.into()],
                 )
                 .await?;
             }

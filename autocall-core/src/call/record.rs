@@ -60,6 +60,10 @@ impl Load {
     pub fn lines(&self) -> i32 {
         self.dialing + self.waiting + self.offering + self.bridged + self.message
     }
+    /// Lines that are free, of so many.
+    pub fn room(&self, lines_max: u32) -> u32 {
+        lines_max.saturating_sub(self.lines().max(0) as u32)
+    }
     /// Calls that live.
     pub fn live(&self) -> i32 {
         self.lines() + self.closing
@@ -207,5 +211,21 @@ impl Call {
             return false;
         }
         matches!(settle::at_the_end(facts, settings), Judgement::Person)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Load;
+
+    #[test]
+    fn loads_add_up_state_by_state() {
+        let one = Load { dialing: 1, waiting: 2, offering: 3, bridged: 4, message: 5, closing: 6 };
+        let mut sum = one;
+        sum.add(&one, 2);
+        assert_eq!(sum, Load { dialing: 3, waiting: 6, offering: 9, bridged: 12, message: 15, closing: 18 });
+        sum.add(&one, -3);
+        assert_eq!(sum, Load::default());
+        assert_eq!((one.lines(), one.live(), one.room(20), one.room(3)), (15, 21, 5, 0));
     }
 }

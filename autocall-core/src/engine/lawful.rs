@@ -21,6 +21,10 @@ use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// How wrong a node's clock may be: nobody is rung before the hour because one runs fast, nor
+/// after it because one runs slow.
+pub(super) const CLOCKS_APART: Millis = Millis::from_secs(1);
+
 /// A do-not-call registry that a node serves: a set of numbers with a version and an age.
 pub trait Registry: Send + Sync {
     /// Its name, as the rules call it: `us-national`, …
@@ -174,6 +178,7 @@ fn subject<'a>(
     // The request may leave as late as its permit lives, and rings after that.
     let ring = PERMIT_TTL + Millis::from_ms(i64::from(settings.caps.ring_ms_max));
     let mut subject = Subject::new(phone, place, settings.purpose, ring);
+    subject.clock_error = CLOCKS_APART;
     subject.line = dossier.line.unwrap_or(subject.line);
     subject.party = dossier.party.unwrap_or(subject.party);
     subject.voice = if settings.is_agentless() { Voice::Agentless } else { Voice::Agent };

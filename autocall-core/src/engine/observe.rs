@@ -67,7 +67,6 @@ fn of_call(before: &Call, after: &Call, now: Timestamp, seen: &mut Seen) {
         seen.push(Observation::Talk { class, took: now - since });
     }
     offer(before, after, now, seen);
-    patience(before, after, now, seen);
 }
 
 fn offer(before: &Call, after: &Call, now: Timestamp, seen: &mut Seen) {
@@ -75,13 +74,5 @@ fn offer(before: &Call, after: &Call, now: Timestamp, seen: &mut Seen) {
     let accepted = matches!(after.stage, Stage::Bridged { .. });
     if accepted || after.passed.len() > before.passed.len() {
         seen.push(Observation::Connect { took: now - since, accepted });
-    }
-}
-
-fn patience(before: &Call, after: &Call, now: Timestamp, seen: &mut Seen) {
-    let Stage::Seeking { since } = before.stage else { return };
-    if !matches!(after.stage, Stage::Seeking { .. }) {
-        let left = after.customer().facts.is_over();
-        seen.push(Observation::Patience { waited: now - since, left });
     }
 }

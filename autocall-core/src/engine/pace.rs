@@ -263,13 +263,15 @@ fn part_of(pool: &PoolView, view: &CampaignView, share: Share, now: Timestamp) -
         hungry: true,
         ahead: settings.pacing.dials_ahead(),
         open: (view.load.dialing + view.load.waiting).max(0) as u32,
+        room: view.load.room(settings.caps.lines_max),
     };
     let mut claims: SmallVec<[(CampaignId, PoolClaim); 4]> = SmallVec::new();
     claims.push((own, mine));
     claims.extend(pool.sharers.iter().map(|s| {
         let hungry = s.running && s.leads > 0 && s.wake_at <= now + HUNGRY_WITHIN;
         let priority = priority(s.share, s.callback_at, now);
-        (s.campaign, PoolClaim { priority, weight: s.share.weight, hungry, ahead: s.ahead, open: s.open })
+        let (weight, ahead) = (s.share.weight, s.ahead);
+        (s.campaign, PoolClaim { priority, weight, hungry, ahead, open: s.open, room: s.room })
     }));
     claims.sort_unstable_by_key(|c| c.0);
     let at = claims.iter().position(|c| c.0 == own).unwrap_or(0);

@@ -40,13 +40,6 @@ pub enum Observation {
         /// The agent accepted.
         accepted: bool,
     },
-    /// A waiting person hung up or was given up.
-    Patience {
-        /// How long the person had waited.
-        waited: Millis,
-        /// True when the person left by choice; false when an agent came or the time was up.
-        left: bool,
-    },
 }
 
 /// How a dial ended, for pacing.

@@ -78,6 +78,8 @@ pub struct PoolClaim {
     pub ahead: bool,
     /// Calls in flight or waiting that will need an agent.
     pub open: u32,
+    /// Lines that are free under the campaign's cap: so many calls more can it make.
+    pub room: u32,
 }
 
 /// What a campaign may count on of a pool that several draw on.
@@ -93,18 +95,21 @@ pub struct PoolPart {
 /// claims in the same order sees the same division.
 ///
 /// A campaign with one call for each agent holds an agent for every call that it has open, so
-/// those are taken off what the others may count on. One that dials ahead holds its part.
+/// those are taken off what the others may count on. One that dials ahead holds its part. One whose
+/// lines are in use claims no agent that it could not call for.
 pub fn part_of_pool(free: u32, claims: &[PoolClaim], own: usize) -> PoolPart {
-    let of = |whole: u32, parts: &mut Vec<u32>| {
-        let want = |c: &PoolClaim| if c.hungry { whole } else { c.open.min(whole) };
+    let of = |whole: u32, lines: bool, parts: &mut Vec<u32>| {
+        let most = |c: &PoolClaim| if lines { c.open.saturating_add(c.room) } else { u32::MAX };
+        let want = |c: &PoolClaim| if c.hungry { most(c).min(whole) } else { c.open.min(whole) };
         let each: Vec<Claim> =
             claims.iter().map(|c| Claim { priority: c.priority, weight: c.weight, want: want(c) }).collect();
         divide(whole, &each, parts);
     };
     let mut parts = Vec::with_capacity(claims.len());
-    of(100, &mut parts);
+    // Who becomes free later finds other lines free than now.
+    of(100, false, &mut parts);
     let share_pct = parts.get(own).copied().unwrap_or(0) as u8;
-    of(free, &mut parts);
+    of(free, true, &mut parts);
     let others = (0..claims.len()).filter(|i| *i != own);
     let held = |i: usize| if claims[i].ahead { claims[i].open.min(parts[i]) } else { claims[i].open };
     let promised = others.map(held).fold(0, u32::saturating_add);
@@ -193,7 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn claim(priority: u8, weight: u32, open: u32) -> PoolClaim {
-        PoolClaim { priority, weight, hungry: true, ahead: false, open }
+        PoolClaim { priority, weight, hungry: true, ahead: false, open, room: u32::MAX }
     }
 
     #[test]
@@ -215,6 +220,9 @@ mod tests {
         let ahead = [claim(5, 1, 1), PoolClaim { ahead: true, ..claim(5, 1, 40) }];
         assert_eq!(part(6, &ahead, 0).0, 3);
         assert_eq!(part(5, &[claim(5, 1, 0); 2], 0).0 + part(5, &[claim(5, 1, 0); 2], 1).0, 5);
+        // One whose only line is in use leaves the others the agents that it has no line for.
+        let full = [PoolClaim { room: 0, ..claim(9, 1, 1) }, claim(5, 1, 1)];
+        assert_eq!((part(3, &full, 0), part(3, &full, 1)), ((1, 100), (2, 0)));
     }
 
     /// Dials of each campaign over `seconds` at one call a second.

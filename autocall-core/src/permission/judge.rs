@@ -109,8 +109,8 @@ impl<'j, 'a> Judge<'j, 'a> {
         voice: Voice,
         now: Timestamp,
     ) -> Judge<'j, 'a> {
-        let end = now + ring(subject);
-        let clocks = subject.place.zones.as_slice().iter().map(|z| Clock::read(*z, now, end)).collect();
+        let (begin, end) = (now - error(subject), now + ring(subject) + error(subject));
+        let clocks = subject.place.zones.as_slice().iter().map(|z| Clock::read(*z, begin, end)).collect();
         Judge { subject, rules, history, voice, now, clocks }
     }
 
@@ -235,7 +235,9 @@ impl<'j, 'a> Judge<'j, 'a> {
             return None;
         }
         let zones = self.subject.place.zones.as_slice();
-        Some(hours.next_open_everywhere(zones, self.now, ring(self.subject)))
+        let error = error(self.subject);
+        let length = ring(self.subject) + error + error;
+        Some(hours.next_open_everywhere(zones, self.now - error, length) + error)
     }
 
     fn cooling_until(&self, event: Event, rest: Millis, key: Key) -> Option<Timestamp> {
@@ -355,6 +357,11 @@ impl<'j, 'a> Judge<'j, 'a> {
 
 fn covers(consent: &Consent, purpose: Purpose) -> bool {
     consent.purposes.contains(purpose)
+}
+
+/// How wrong the clock may be. A negative error is a mistake and counts as none.
+fn error(subject: &Subject<'_>) -> Millis {
+    subject.clock_error.max(Millis::ZERO)
 }
 
 /// The span that a call must be allowed for. A negative one is a mistake and counts as none.

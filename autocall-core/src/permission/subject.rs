@@ -294,6 +294,9 @@ pub struct Subject<'a> {
     pub person_hours: Option<&'a Hours>,
     /// The longest that the call may ring: it must be allowed from the dial until this later.
     pub ring_max: Millis,
+    /// By how much the clock that tells the instant may be wrong, either way: hours must be open from
+    /// so much earlier to so much later.
+    pub clock_error: Millis,
 }
 
 impl<'a> Subject<'a> {
@@ -317,6 +320,7 @@ impl<'a> Subject<'a> {
             campaign_hours: None,
             person_hours: None,
             ring_max,
+            clock_error: Millis::ZERO,
         }
     }
 }

@@ -83,6 +83,8 @@ pub struct Sharer {
     pub running: bool,
     /// Its calls in flight or waiting.
     pub open: u32,
+    /// Lines that are free under its cap.
+    pub room: u32,
     /// Its open leads, due or not.
     pub leads: u32,
     /// When it is looked at next: soon where it has something to dial.

@@ -26,6 +26,8 @@ struct Call {
     purpose: Purpose,
     party: Party,
     ring: Millis,
+    /// How wrong the clock may be.
+    error: Millis,
     now: Timestamp,
     number: NumberHistory,
     person: PersonHistory,
@@ -51,6 +53,7 @@ impl Call {
             revocations: &self.revocations,
             lists: Lists { tenant: self.tenant_listed, campaign: None, registries: &registries },
             campaign_hours: self.campaign_hours.as_ref(),
+            clock_error: self.error,
             ..Subject::new(self.phone, &self.place, self.purpose, self.ring)
         };
         judge(&subject, &RULES[self.preset].1, History { number: &self.number, person: &self.person })
@@ -155,13 +158,18 @@ fn calls() -> impl Strategy<Value = Call> {
                 prop::sample::select(parties.clone()),
             ),
             (0i64..90_000, histories(now), consent(now), prop::option::weighted(0.1, -1_000i64..1_000)),
-            (prop::option::weighted(0.1, -500i64..500), prop::bool::weighted(0.15), hours.clone()),
+            (
+                prop::option::weighted(0.1, -500i64..500),
+                prop::bool::weighted(0.15),
+                hours.clone(),
+                prop::sample::select(vec![0i64, 0, 1_000, 90_000]),
+            ),
         )
             .prop_map(
                 move |(
                     (preset, state, purpose, party),
                     (ring, (number, person), consents, revoked),
-                    (listed, registry_listed, hours),
+                    (listed, registry_listed, hours, error),
                 )| {
                     Call {
                         preset,
@@ -170,6 +178,7 @@ fn calls() -> impl Strategy<Value = Call> {
                         purpose,
                         party,
                         ring: Millis::from_ms(ring),
+                        error: Millis::from_ms(error),
                         now,
                         number,
                         person,
@@ -209,7 +218,8 @@ proptest! {
         prop_assert!(!call.place.zones.is_unknown());
         let any_hour = call.consents.iter().any(|c| c.any_hour);
         for zone in call.place.zones.as_slice() {
-            for at in [call.now, call.now + call.ring / 2, call.now + call.ring] {
+            // Whatever the time really is, and however long it rings.
+            for at in [call.now - call.error, call.now, call.now + call.ring / 2, call.now + call.ring + call.error] {
                 let (weekday, hour, _) = local(zone.name(), at);
                 // No preset has wider hours anywhere than 8 to 21:30 unless somebody agreed to any hour.
                 prop_assert!(any_hour || (8..=21).contains(&hour), "{zone} {hour}h");

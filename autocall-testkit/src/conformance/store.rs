@@ -396,6 +396,7 @@ pub async fn a_campaign_view_counts<S: Store>(store: &S) {
     let sharer = other.pools[0].sharers[0];
     assert_eq!((other.pools[0].sharers.len(), sharer.campaign), (1, campaign_id(t, 1)));
     assert_eq!((sharer.open, sharer.leads, sharer.running, sharer.ahead), (3, 0, true, false));
+    assert_eq!(sharer.room, campaign(t, 1).settings.caps.lines_max - 3, "lines that its cap leaves");
     assert_eq!((sharer.share, sharer.callback_at), (autocall_core::pacing::Share::default(), None));
     assert_eq!((own.sharers.len(), other.callback_at), (1, None), "campaign 2 runs as well");
 }
