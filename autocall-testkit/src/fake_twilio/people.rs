@@ -102,7 +102,9 @@ impl Person {
     /// An answering machine with a greeting and a beep; it records for two minutes.
     pub fn machine() -> Person {
         let patience_ms = Some(120_000);
-        Person { voice: Voice::Machine, greeting_ms: 8_000, patience_ms, talk_ms: None, ..Person::default() }
+        // Its tape is full after a while, whoever talks to it.
+        let talk_ms = Some(120_000);
+        Person { voice: Voice::Machine, greeting_ms: 8_000, patience_ms, talk_ms, ..Person::default() }
     }
     /// A busy line.
     pub fn busy() -> Person {

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 pub(super) const SID: &str = "AC00000000000000000000000000000000";
 /// Its token.
 pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// Benches run at every hour: the folder with the rules that allow it.
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/rules");
 /// A password that is long enough.
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -109,7 +111,7 @@ impl Server {
     /// In trial mode: simulated people, the sample tenant.
     pub(super) async fn trial(binary: &Path, database: &str) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
-        let env = env(database, &[("PORT", "0")]);
+        let env = env(database, &[("PORT", "0"), ("RULES_DIR", RULES)]);
         let process = Running::start(&mut command(binary, folder.path(), &env));
         let base = process.word_after("open");
         let (login, password) = (process.word_after("login"), process.word_after("password"));
@@ -130,8 +132,7 @@ impl Server {
             ("TWILIO_NUMBER", "+12025550100"),
             ("TWILIO_API_BASE", twilio),
             ("TWILIO_CALLS_PER_S", "1000"),
-            // Benches run at every hour.
-            ("RULES_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/rules")),
+            ("RULES_DIR", RULES),
         ];
         let env = env(database, &carrier);
         let admin = ["admin", "add-tenant", "Bench", "--owner", "ann@bench.example"];
