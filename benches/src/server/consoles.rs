@@ -62,8 +62,6 @@ async fn staff(server: &Server, consoles: usize) -> (String, Vec<Client>) {
     let pool = owner.post("/api/pools", &json!({ "name": "Floor" })).await;
     let pool = text(&pool["id"]).to_owned();
     let settings = json!({
-        "purpose": "service",
-        "rules": "any-hour",
         "seller": { "name": "Bench", "phone": "+12025550100" },
         "caller_ids": ["+12025550100"],
         "transfer": { "pools": [pool] },

@@ -111,7 +111,7 @@ impl Server {
     /// In trial mode: simulated people, the sample tenant.
     pub(super) async fn trial(binary: &Path, database: &str) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
-        let env = env(database, &[("PORT", "0"), ("RULES_DIR", RULES)]);
+        let env = env(database, &[("PORT", "0")]);
         let process = Running::start(&mut command(binary, folder.path(), &env));
         let base = process.word_after("open");
         let (login, password) = (process.word_after("login"), process.word_after("password"));
