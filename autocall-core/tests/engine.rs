@@ -329,6 +329,11 @@ async fn a_lead_is_called_only_when_the_law_of_its_place_allows() {
     assert!(allowed.is_ok(), "{allowed:?} at {}", denied.until);
     let earlier = law.judge(&candidate, &campaign, denied.until - Millis::from_ms(1));
     assert!(earlier.is_err(), "one millisecond earlier the same rule still denies");
+    // Eight o'clock, and a second in which the clock may be fast.
+    let eight = Timestamp::from_secs(1_795_017_600);
+    assert_eq!(denied.until.ms() % 1_000, 0);
+    assert!(law.judge(&candidate, &campaign, eight).is_err() && denied.until >= eight + Millis::from_secs(1));
+    assert_eq!((denied.until - Millis::from_secs(1)).ms() % 900_000, 0, "a second after the opening: {}", denied.until);
     let evidence = allowed.unwrap().evidence.expect("evidence is kept");
     assert!(evidence.contains("Los_Angeles"), "{evidence}");
 }

@@ -305,6 +305,8 @@ fn an_offer_that_never_reached_the_agent_is_not_missed_by_them() {
 fn an_agent_hands_nobody_on_to_themselves() {
     use autocall_core::call::Onward;
 
+    let other = connected().on(20, Event::HandOn(Onward::Agent { agent: agent(2), standing: false }));
+    assert_ne!(other.call.stage, connected().call.stage, "to somebody else it goes");
     for onward in [
         Onward::Agent { agent: agent(1), standing: false },
         Onward::Agent { agent: agent(1), standing: true },

@@ -281,7 +281,7 @@ impl<B: Backend> SqlStore<B> {
         let sql = format!(
             "SELECT p.campaign, p.priority, p.weight, p.ahead, t.dialing + t.waiting, t.open, t.due_at, \
              CASE WHEN c.state = 'running' THEN 1 ELSE 0 END, {CALLBACK_AT}, \
-             p.lines_max - (t.dialing + t.waiting + t.offering + t.bridged + t.message) \
+             p.lines_max, t.dialing + t.waiting + t.offering + t.bridged + t.message \
              FROM campaign_pools p \
              JOIN campaign_totals t ON t.tenant = p.tenant AND t.campaign = p.campaign \
              JOIN campaigns c ON c.tenant = p.tenant AND c.id = p.campaign \
@@ -300,7 +300,8 @@ impl<B: Backend> SqlStore<B> {
                 wake_at: row.at(6)?,
                 running: row.int(7)? != 0,
                 callback_at: row.at_opt(8)?,
-                room: count(row.int(9)?),
+                room: count(row.int(9)? - row.int(10)?.max(0)),
+                lines_max: count(row.int(9)?),
             });
         }
         Ok(sharers)

@@ -264,19 +264,20 @@ fn part_of(pool: &PoolView, view: &CampaignView, share: Share, now: Timestamp) -
         ahead: settings.pacing.dials_ahead(),
         open: (view.load.dialing + view.load.waiting).max(0) as u32,
         room: view.load.room(settings.caps.lines_max),
+        lines_max: settings.caps.lines_max,
     };
     let mut claims: SmallVec<[(CampaignId, PoolClaim); 4]> = SmallVec::new();
     claims.push((own, mine));
     claims.extend(pool.sharers.iter().map(|s| {
         let hungry = s.running && s.leads > 0 && s.wake_at <= now + HUNGRY_WITHIN;
         let priority = priority(s.share, s.callback_at, now);
-        let (weight, ahead) = (s.share.weight, s.ahead);
-        (s.campaign, PoolClaim { priority, weight, hungry, ahead, open: s.open, room: s.room })
+        let (weight, ahead, lines_max) = (s.share.weight, s.ahead, s.lines_max);
+        (s.campaign, PoolClaim { priority, weight, hungry, ahead, open: s.open, room: s.room, lines_max })
     }));
     claims.sort_unstable_by_key(|c| c.0);
     let at = claims.iter().position(|c| c.0 == own).unwrap_or(0);
     let claims: SmallVec<[PoolClaim; 4]> = claims.into_iter().map(|c| c.1).collect();
-    part_of_pool(free, &claims, at)
+    part_of_pool(free, pool.agents.len() as u32, &claims, at)
 }
 
 fn agent_views(view: &CampaignView, parts: &[PoolPart]) -> Vec<AgentView> {

@@ -1,5 +1,6 @@
 //! The seam to permission: may this lead be called now, at which number, showing which?
 
+use super::lawful::CLOCKS_APART;
 use crate::call::PERMIT_TTL;
 use crate::campaign::Campaign;
 use crate::permission::history::HappenedSet;
@@ -191,13 +192,14 @@ fn windows(candidate: &Candidate, campaign: &Campaign, now: Timestamp) -> Result
     }
     let named = candidate.lead.row.person.timezone.as_deref().and_then(|name| jiff::tz::TimeZone::get(name).ok());
     let zone = named.unwrap_or_else(|| campaign.settings.zone());
-    let local = now.to_jiff().to_zoned(zone);
+    // The clock may be a little fast, or slow.
+    let local = (now - CLOCKS_APART).to_jiff().to_zoned(zone);
     // The request may leave as late as its permit lives, and rings after that.
-    let ring = PERMIT_TTL + Millis::from_ms(i64::from(campaign.settings.caps.ring_ms_max));
+    let ring = PERMIT_TTL + Millis::from_ms(i64::from(campaign.settings.caps.ring_ms_max)) + CLOCKS_APART;
     if is_open(schedule, &local) && is_open(schedule, &(now + ring).to_jiff().to_zoned(local.time_zone().clone())) {
         return Ok(());
     }
-    Err(deny("campaign_hours", next_open(schedule, &local).unwrap_or(Timestamp::NEVER)))
+    Err(deny("campaign_hours", next_open(schedule, &local).unwrap_or(Timestamp::NEVER) + CLOCKS_APART))
 }
 
 fn is_open(schedule: &crate::settings::Schedule, local: &jiff::Zoned) -> bool {

@@ -152,6 +152,7 @@ impl Inner {
             running: campaign.state == crate::campaign::State::Running,
             open: count(i64::from(row.load.dialing + row.load.waiting)),
             room: row.load.room(campaign.settings.caps.lines_max),
+            lines_max: campaign.settings.caps.lines_max,
             leads: count(row.leads.open),
             wake_at: self.timers.at(Due::Campaign(campaign.id)),
             callback_at: self.callback_at(campaign.id),

@@ -80,6 +80,8 @@ pub struct PoolClaim {
     pub open: u32,
     /// Lines that are free under the campaign's cap: so many calls more can it make.
     pub room: u32,
+    /// Lines under its cap, in use or not.
+    pub lines_max: u32,
 }
 
 /// What a campaign may count on of a pool that several draw on.
@@ -91,25 +93,25 @@ pub struct PoolPart {
     pub share_pct: u8,
 }
 
-/// The part of `claims[own]` in a pool with so many `free` agents. Every campaign that sees the
+/// The part of `claims[own]` in a pool with so many `free` agents, of so many at work. Every campaign that sees the
 /// claims in the same order sees the same division.
 ///
 /// A campaign with one call for each agent holds an agent for every call that it has open, so
 /// those are taken off what the others may count on. One that dials ahead holds its part. One whose
 /// lines are in use claims no agent that it could not call for.
-pub fn part_of_pool(free: u32, claims: &[PoolClaim], own: usize) -> PoolPart {
-    let of = |whole: u32, lines: bool, parts: &mut Vec<u32>| {
-        let most = |c: &PoolClaim| if lines { c.open.saturating_add(c.room) } else { u32::MAX };
+pub fn part_of_pool(free: u32, at_work: u32, claims: &[PoolClaim], own: usize) -> PoolPart {
+    let of = |whole: u32, most: &dyn Fn(&PoolClaim) -> u32, parts: &mut Vec<u32>| {
         let want = |c: &PoolClaim| if c.hungry { most(c).min(whole) } else { c.open.min(whole) };
         let each: Vec<Claim> =
             claims.iter().map(|c| Claim { priority: c.priority, weight: c.weight, want: want(c) }).collect();
         divide(whole, &each, parts);
     };
     let mut parts = Vec::with_capacity(claims.len());
-    // Who becomes free later finds other lines free than now.
-    of(100, false, &mut parts);
+    // Who becomes free later finds other lines free than now, but never more than there are.
+    let later = |c: &PoolClaim| (100 * u64::from(c.lines_max)).div_ceil(u64::from(at_work.max(1))).min(100) as u32;
+    of(100, &later, &mut parts);
     let share_pct = parts.get(own).copied().unwrap_or(0) as u8;
-    of(free, true, &mut parts);
+    of(free, &|c| c.open.saturating_add(c.room), &mut parts);
     let others = (0..claims.len()).filter(|i| *i != own);
     let held = |i: usize| if claims[i].ahead { claims[i].open.min(parts[i]) } else { claims[i].open };
     let promised = others.map(held).fold(0, u32::saturating_add);
@@ -198,13 +200,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn claim(priority: u8, weight: u32, open: u32) -> PoolClaim {
-        PoolClaim { priority, weight, hungry: true, ahead: false, open, room: u32::MAX }
+        PoolClaim { priority, weight, hungry: true, ahead: false, open, room: u32::MAX, lines_max: u32::MAX }
     }
 
     #[test]
     fn a_pool_is_shared_by_priority_and_weight() {
         let part = |free, claims: &[PoolClaim], own| {
-            let p = part_of_pool(free, claims, own);
+            let p = part_of_pool(free, free, claims, own);
             (p.idle, p.share_pct)
         };
         let two = [claim(5, 3, 0), claim(5, 1, 0)];
@@ -221,8 +223,11 @@ mod tests {
         assert_eq!(part(6, &ahead, 0).0, 3);
         assert_eq!(part(5, &[claim(5, 1, 0); 2], 0).0 + part(5, &[claim(5, 1, 0); 2], 1).0, 5);
         // One whose only line is in use leaves the others the agents that it has no line for.
-        let full = [PoolClaim { room: 0, ..claim(9, 1, 1) }, claim(5, 1, 1)];
-        assert_eq!((part(3, &full, 0), part(3, &full, 1)), ((1, 100), (2, 0)));
+        let full = [PoolClaim { room: 0, lines_max: 1, ..claim(9, 1, 1) }, claim(5, 1, 1)];
+        assert_eq!((part(3, &full, 0), part(3, &full, 1)), ((1, 34), (2, 66)));
+        // Nobody is free: of thirty who will be, one can be the urgent campaign's, for its one line.
+        let later = |own| part_of_pool(0, 30, &full, own).share_pct;
+        assert_eq!((later(0), later(1)), (4, 96));
     }
 
     /// Dials of each campaign over `seconds` at one call a second.
@@ -287,7 +292,7 @@ mod tests {
             let claims: Vec<PoolClaim> = claims.iter().map(|c| PoolClaim { hungry: c.3, ..claim(c.0, c.1, c.2) }).collect();
             let own = own % claims.len();
             let open: u32 = claims.iter().map(|c| c.open).sum();
-            let dial = part_of_pool(free, &claims, own).idle.saturating_sub(claims[own].open);
+            let dial = part_of_pool(free, free, &claims, own).idle.saturating_sub(claims[own].open);
             prop_assert!(open + dial <= free.max(open), "{} + {} > {}", open, dial, free);
         }
 

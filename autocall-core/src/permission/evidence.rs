@@ -81,6 +81,9 @@ pub struct EvidenceRecord {
     pub agent_guaranteed: bool,
     /// The longest ring that was allowed for.
     pub ring_max: Millis,
+    /// By how much the clock might have been wrong: hours were open from so much before to so much after.
+    #[serde(default)]
+    pub clock_error: Millis,
     /// Every plausible zone with its local time.
     pub local_times: Vec<LocalTime>,
     /// Every plausible country.
@@ -143,6 +146,7 @@ impl<'a> Evidence<'a> {
             dialing: subject.dialing,
             agent_guaranteed: subject.agent_guaranteed,
             ring_max: subject.ring_max,
+            clock_error: subject.clock_error,
             local_times: subject.place.zones.as_slice().iter().map(clock).collect(),
             countries: subject.place.countries.to_vec(),
             states: subject.place.states,

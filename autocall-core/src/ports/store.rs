@@ -85,6 +85,8 @@ pub struct Sharer {
     pub open: u32,
     /// Lines that are free under its cap.
     pub room: u32,
+    /// Lines under its cap, in use or not.
+    pub lines_max: u32,
     /// Its open leads, due or not.
     pub leads: u32,
     /// When it is looked at next: soon where it has something to dial.

@@ -57,7 +57,7 @@ macro_rules! store_laws {
             a_snapshot_holds_what_the_call_needs, a_settled_call_can_be_read_and_is_not_due,
             candidates_come_in_order_and_no_more_than_asked, candidates_bring_guards_and_lists,
             what_is_due_is_hidden_until_its_time, wakes_carry_no_version, tallies_commute,
-            one_record_per_call, a_campaign_view_counts, lessons_are_kept_by_version, an_agents_view_finds_who_waits, tenants_never_meet,
+            one_record_per_call, a_campaign_view_counts, a_sharer_counts_every_line, lessons_are_kept_by_version, an_agents_view_finds_who_waits, tenants_never_meet,
             anothers_row_is_refused, personal_data_comes_back_whole);
         $crate::store_laws!(@ $make, listings:
             listing_advances_the_guard_and_names_the_live_call, a_listing_ends_only_the_calls_it_covers);

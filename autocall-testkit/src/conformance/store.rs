@@ -397,8 +397,46 @@ pub async fn a_campaign_view_counts<S: Store>(store: &S) {
     assert_eq!((other.pools[0].sharers.len(), sharer.campaign), (1, campaign_id(t, 1)));
     assert_eq!((sharer.open, sharer.leads, sharer.running, sharer.ahead), (3, 0, true, false));
     assert_eq!(sharer.room, campaign(t, 1).settings.caps.lines_max - 3, "lines that its cap leaves");
+    assert_eq!(sharer.lines_max, campaign(t, 1).settings.caps.lines_max);
     assert_eq!((sharer.share, sharer.callback_at), (autocall_core::pacing::Share::default(), None));
     assert_eq!((own.sharers.len(), other.callback_at), (1, None), "campaign 2 runs as well");
+}
+
+/// The lines that a campaign leaves free count calls of every stage, and are never less than none.
+pub async fn a_sharer_counts_every_line<S: Store>(store: &S) {
+    let t = TenantId(98);
+    let leads = seed(store, t, 6).await;
+    let agent = agent_id(t, 1);
+    let stages = [
+        Stage::Dialing,
+        Stage::Seeking { since: NOW },
+        Stage::Offering { leg: None, agent, since: NOW },
+        Stage::Bridged { leg: None, agent, since: NOW },
+        Stage::Message { kind: autocall_core::script::MessageKind::Voicemail, since: NOW },
+        Stage::Closing { since: NOW },
+    ];
+    for (n, stage) in stages.into_iter().enumerate() {
+        let (mut a_call, mut c) = dial(&leads[n], 1, n as u128);
+        a_call.stage = stage;
+        c.calls[0].0.row = a_call;
+        commit(store, &c).await;
+    }
+    let mut c = changes(t);
+    c.campaigns.push(new(campaign(t, 2)));
+    commit(store, &c).await;
+    for lines_max in [9, 5, 3] {
+        let view = store.campaign(campaign_id(t, 1)).await.expect("there");
+        let mut row = (*view.campaign.row).clone();
+        let mut settings = (*row.settings).clone();
+        settings.caps.lines_max = lines_max;
+        row.settings = std::sync::Arc::new(settings);
+        let mut c = changes(t);
+        c.campaigns.push(at(row, view.campaign.version));
+        commit(store, &c).await;
+        let other = store.campaign(campaign_id(t, 2)).await.expect("there");
+        let sharer = other.pools[0].sharers[0];
+        assert_eq!((sharer.room, sharer.lines_max), (lines_max.saturating_sub(5), lines_max));
+    }
 }
 
 /// What pacing has learned is kept by version: who comes second is told so and writes nothing.

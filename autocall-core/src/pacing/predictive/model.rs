@@ -146,7 +146,6 @@ impl Learned {
                 let age = secs(took);
                 self.connect.add(&SPAN_EDGES, span_bin(age), age, Some(accepted), SPANS_REMEMBERED);
             }
-            // How long people wait is bounded by law and settings, not by what they would bear.
         }
     }
 }
