@@ -365,6 +365,30 @@ async fn a_recording_follows_the_stricter_of_campaign_and_law() {
     let s = scene(recorded, 1, Arc::new(Lawful::shipped(Vec::new()))).await;
     s.start().await;
     assert_eq!(s.take()[0].recording, RecordingMode::Consent, "California asks for everybody's consent");
+    // Of a lead in Texas, where one party's knowledge is enough, the agents' place decides.
+    for (agents_at, expected) in [
+        (vec![], RecordingMode::Consent),
+        (vec!["US"], RecordingMode::Consent),
+        (vec!["US-TX", "US-CA"], RecordingMode::Consent),
+        (vec!["US-WA"], RecordingMode::Announce),
+        (vec!["FR"], RecordingMode::Announce),
+        (vec!["DE"], RecordingMode::Consent),
+        (vec!["US-TX"], RecordingMode::Announce),
+        (vec!["US-TX", "nowhere"], RecordingMode::Consent),
+    ] {
+        let agents_at = agents_at.into_iter().map(Arc::from).collect();
+        let settings = Settings { recording: RecordingMode::Announce, agents_at, ..settings() };
+        let s = scene(settings, 0, Arc::new(Lawful::shipped(Vec::new()))).await;
+        let campaign = s.store.campaign(s.id).await.unwrap().campaign.row;
+        let mut changes = Changes::new(TENANT, NOW);
+        changes.leads.push(Put { row: lead(s.id, 9, 12_145_552_009), expected: 0 });
+        s.store.commit(&changes).await.unwrap();
+        let texan = s.store.candidate(LeadId::small(TENANT, 9), NOW).await.unwrap();
+        let rules = Lawful::shipped(Vec::new());
+        let allowed = rules.judge(&texan, &campaign, NOW).expect("noon in Texas");
+        let asked = RecordingMode::Announce.max(allowed.recording);
+        assert_eq!(asked, expected, "{:?}", campaign.settings.agents_at);
+    }
     let silent = scene(settings(), 1, Arc::new(Lawful::shipped(Vec::new()))).await;
     silent.start().await;
     assert_eq!(silent.take()[0].recording, RecordingMode::Off, "nothing is recorded that nobody asked for");

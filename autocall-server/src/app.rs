@@ -160,13 +160,15 @@ impl App {
             tokens: Tokens::new(&parts.token_secret),
             principals: Principals::default(),
             gates: Gates {
-                pages: Gate::new(limits.in_flight_max / 4, 0),
+                pages: Gate::new(limits.in_flight_max / 16, 0),
                 calls: Gate::new(limits.in_flight_max, limits.in_flight_max * 2),
                 asking: Gate::new(limits.in_flight_max, limits.in_flight_max * 2),
                 reading: Gate::new(limits.in_flight_max * 4, 0),
                 hearing: Gate::new(limits.in_flight_max * 4, 0),
                 streams: Gate::new(limits.in_flight_max / 4, 0),
-                reports: Gate::new(limits.in_flight_max / 2, limits.in_flight_max),
+                // Whoever is at work waits in one line for the database, first come, first served: few
+                // enough reports stand in it that a question behind them is answered soon.
+                reports: Gate::new(limits.in_flight_max / 8, limits.in_flight_max),
             },
             rates: RateLimits {
                 tenant: Throttle::new(f64::from(limits.tenant_per_s), limits.tenant_per_s.saturating_mul(2)),

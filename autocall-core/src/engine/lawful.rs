@@ -15,6 +15,7 @@ use crate::phone::Phone;
 use crate::planning::filing::place;
 use crate::ports::Candidate;
 use crate::script::RecordingMode;
+use crate::settings::Settings;
 use crate::time::{Millis, Timestamp};
 use crate::zones::Place;
 use smallvec::SmallVec;
@@ -80,7 +81,11 @@ impl Lawful {
         super::permit::house(candidate, campaign, index, now)?;
         self.with_subject(candidate, campaign, index, now, |subject, rules, history| {
             match may_call(subject, rules, history, now) {
-                Verdict::Allowed(evidence) => Ok(allowed(subject, rules, history, index, evidence, now)),
+                Verdict::Allowed(evidence) => {
+                    let mut allowed = allowed(subject, rules, history, index, evidence, now);
+                    allowed.recording = recording(subject, &campaign.settings, rules, now);
+                    Ok(allowed)
+                }
                 Verdict::Denied(no) => Err(deny(no.rule.as_str(), no.callable_at.max(now + Millis::from_ms(1)))),
             }
         })?
@@ -206,11 +211,27 @@ fn allowed(
         to: subject.phone,
         voicemail: plays(Voice::Voicemail),
         abandonment: plays(Voice::Abandonment),
-        recording: match permission::duties(subject, rules, now).recording {
-            LawMode::OneParty => RecordingMode::Off,
-            LawMode::Announce => RecordingMode::Announce,
-            LawMode::Consent => RecordingMode::Consent,
-        },
+        recording: RecordingMode::Off,
         evidence: serde_json::to_string(&evidence.render()).ok().map(Arc::from),
+    }
+}
+
+/// What the law asks of a recording: the stricter of the called person's place and the agents'.
+fn recording(subject: &Subject<'_>, settings: &Settings, rules: &CompiledRules, now: Timestamp) -> RecordingMode {
+    if settings.recording == RecordingMode::Off {
+        return RecordingMode::Off;
+    }
+    let mut agents = Place::default();
+    let codes = &settings.agents_at;
+    let known = codes.iter().filter(|code| agents.add_region(code)).count();
+    // Where no place is named, or one that nobody knows, they may sit anywhere in the country.
+    if codes.is_empty() || known < codes.len() {
+        agents.add_region(&settings.country);
+    }
+    let there = Subject { place: &agents, ..*subject };
+    match [subject, &there].map(|end| permission::duties(end, rules, now).recording).into_iter().max() {
+        None | Some(LawMode::OneParty) => RecordingMode::Off,
+        Some(LawMode::Announce) => RecordingMode::Announce,
+        Some(LawMode::Consent) => RecordingMode::Consent,
     }
 }

@@ -58,7 +58,7 @@ A dialer cannot decide these; no rule above stands for them.
 | Numbers ported from a landline to a mobile phone within 15 days: a safe harbor that needs a look at the porting database | 47 CFR 64.1200(a)(1)(iv) |
 | Registration and bonds of sellers, written procedures, training of staff | Texas, Florida and others; 47 CFR 64.1200(c)(2)(i) |
 | In India commercial calls only from the 140 and 1600 series, by registered senders | TCCCPR 2018 |
-| Where recording needs everybody's consent at the agent's own place as well: the rule looks at the called person's place | state wiretap laws, lists of all-party states |
+| Where the agents sit (`agents_at` of a campaign): a recording obeys the stricter law of both ends; without it, the strictest of the campaign's country | state wiretap laws, lists of all-party states |
 ";
 
 /// The whole document.

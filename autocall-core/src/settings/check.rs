@@ -31,6 +31,7 @@ impl Settings {
         lint.transfer(self);
         lint.messages(self);
         lint.schedule(self);
+        lint.recording(self);
         lint.cost(self);
         lint.retry(self);
         lint.planning(self);
@@ -220,6 +221,14 @@ impl Lint {
             "is at_answer without agents",
             "use at_verdict: a message must know whether a person or a machine hears it",
         );
+    }
+
+    fn recording(&mut self, s: &Settings) {
+        for (i, code) in s.agents_at.iter().enumerate() {
+            let unknown = !crate::zones::Place::default().add_region(code);
+            let wrong = format!("{code:?} is no country and no state that we know");
+            self.find(unknown, &format!("agents_at[{i}]"), wrong, "use codes such as US-TX or DE");
+        }
     }
 
     fn schedule(&mut self, s: &Settings) {

@@ -163,6 +163,9 @@ pub struct Settings {
     pub showing: Showing,
     /// Recording.
     pub recording: RecordingMode,
+    /// Where the agents sit, as `US-TX` or `DE`: a recording obeys the stricter law of both ends.
+    /// Empty: anywhere in the campaign's country.
+    pub agents_at: Vec<Arc<str>>,
     /// When the campaign may dial, besides what the law says.
     pub schedule: Schedule,
     /// The rules that the calls obey, by name: a preset of [`crate::permission::presets`] or a set
@@ -216,6 +219,7 @@ impl Default for Settings {
             caller_ids: Vec::new(),
             showing: Showing::default(),
             recording: RecordingMode::Off,
+            agents_at: Vec::new(),
             schedule: Schedule::default(),
             rules: "default".into(),
             timezone: "UTC".into(),

@@ -35,6 +35,26 @@ pub struct Place {
     pub from: Sources,
 }
 
+impl Place {
+    /// Adds a country, `DE`, or a state, `US-TX`, by its code; the United States alone may be any of
+    /// their states. `false` if no such code is known.
+    pub fn add_region(&mut self, code: &str) -> bool {
+        let (country, state) = code.split_once('-').map_or((code, None), |(country, state)| (country, Some(state)));
+        let states = match (country, state.map(State::from_code)) {
+            ("US", None) => StateSet::ALL,
+            ("US", Some(Some(state))) => StateSet::one(state),
+            (_, None) => StateSet::NONE,
+            (_, Some(_)) => return false,
+        };
+        let Some(country) = Country::from_code(country) else { return false };
+        if !self.countries.contains(&country) {
+            self.countries.push(country);
+        }
+        self.states = self.states.union(states);
+        true
+    }
+}
+
 /// What a [`Place`] was derived from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -3,22 +3,8 @@
 use crate::app::App;
 use crate::http::problem::{Answer, Problem};
 use autocall_core::TenantId;
-use autocall_core::ports::Put;
-use autocall_core::ports::catalog::{Document, PageAsk, Recording};
+use autocall_core::ports::catalog::{PageAsk, Recording};
 use std::time::Duration;
-
-/// The kind of the marks on recordings that are still to be deleted at the carrier.
-const DOOMED: &str = "doomed-recording";
-
-/// Has a recording deleted at the carrier, again and again until it is.
-pub async fn delete_later(app: &App, tenant: TenantId, name: &str, account: &str) -> Answer<()> {
-    let body = serde_json::json!({ "account": account });
-    let row = Document { tenant, kind: DOOMED.into(), key: name.into(), body, until: None };
-    match app.catalog.put_document(&Put { row, expected: 0 }).await {
-        Ok(()) | Err(autocall_core::ports::catalog::CatalogError::Changed) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
 
 /// Runs upkeep until the server stops: every ten minutes, tenant after tenant.
 pub async fn run(app: App) {
@@ -80,18 +66,6 @@ async fn tenant(app: &App, tenant: TenantId) -> Answer<()> {
         let progress = forgotten + swept.leads + swept.calls + swept.kept + swept.documents;
         if progress == 0 || app.stopping.is_cancelled() {
             break;
-        }
-    }
-    for doomed in crate::views::documents(app, tenant, DOOMED).await? {
-        let recording = Recording {
-            call: autocall_core::CallId::small(tenant, 0),
-            provider: doomed.row.key.clone(),
-            location: autocall_core::Private::new(doomed.row.body["account"].as_str().unwrap_or_default()),
-            length_ms: 0,
-            made_at: autocall_core::Timestamp::EPOCH,
-        };
-        if app.desk.delete(&recording).await.is_ok() {
-            app.catalog.remove_document(tenant, DOOMED, &doomed.row.key, doomed.version).await?;
         }
     }
     Ok(())

@@ -150,9 +150,6 @@ async fn erase(State(app): State<App>, who: Principal, Json(body): Json<Person>)
         }
         Err(error) => return Err(error.into()),
     };
-    for name in &done.recordings {
-        crate::jobs::upkeep::delete_later(&app, who.tenant, name, "").await?;
-    }
     super::note(&app, &who, "person.erase", "person", serde_json::json!({ "leads": done.leads, "calls": done.calls }))
         .await?;
     Ok(Json(Erased {

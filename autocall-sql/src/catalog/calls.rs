@@ -112,7 +112,7 @@ impl<B: Backend> CallBook for SqlStore<B> {
         let sql = "SELECT call, agent, code, success, at FROM dispositions WHERE tenant = $1 AND call = $2";
         let disposed = tx.row(sql, &args).await?.map(|r| disposed_from(tenant, &r, 0)).transpose()?;
         let sql = "SELECT call, provider, length_ms, made_at, sealed FROM recordings WHERE tenant = $1 AND call = $2 \
-                   ORDER BY made_at, provider LIMIT 100";
+                   AND made_at > 0 ORDER BY made_at, provider LIMIT 100";
         let rows = tx.rows(sql, &args).await?;
         let recordings = rows.iter().map(|r| recording_from(&keys, tenant, r)).collect::<Result<_, _>>()?;
         Ok(CallDetail { call, record, disposed, recordings })
@@ -152,9 +152,11 @@ impl<B: Backend> CallBook for SqlStore<B> {
         let keys = self.keys(tenant).await?;
         let sealed = keys.seal("recordings", id.key().as_bytes(), recording.location.expose().as_bytes());
         let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
+        // Of a person who was erased meanwhile: to be deleted with the others.
         tx.run(
             "INSERT INTO recordings (tenant, call, provider, length_ms, made_at, key_no, sealed) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, call, provider) DO UPDATE SET \
+             VALUES ($1, $2, $3, $4, CASE WHEN EXISTS (SELECT 1 FROM calls_done WHERE tenant = $1 AND id = $2 \
+             AND to_bx IS NULL) THEN 0 ELSE $5 END, $6, $7) ON CONFLICT (tenant, call, provider) DO UPDATE SET \
              length_ms = excluded.length_ms, key_no = excluded.key_no, sealed = excluded.sealed",
             &[
                 tenant.into(),

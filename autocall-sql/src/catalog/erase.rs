@@ -276,7 +276,8 @@ pub(crate) async fn remove_leads(
     Ok(())
 }
 
-/// Rewrites a settled call and its record without the person. The names of its recordings.
+/// Rewrites a settled call and its record without the person. The names of its recordings, which
+/// nobody sees from now on: as old as can be, the next sweep has them deleted where they lie.
 async fn erase_call(
     tx: &mut dyn Conn,
     keys: &TenantKeys,
@@ -304,7 +305,7 @@ async fn erase_call(
         let sql = "UPDATE records SET sealed = $3, key_no = $4, to_bx = NULL WHERE tenant = $1 AND call = $2";
         tx.run(sql, &[tenant.into(), key.into(), sealed.into(), keys.active().into()]).await?;
     }
-    let sql = "DELETE FROM recordings WHERE tenant = $1 AND call = $2 RETURNING provider";
+    let sql = "UPDATE recordings SET made_at = 0 WHERE tenant = $1 AND call = $2 AND made_at > 0 RETURNING provider";
     tx.rows(sql, &args).await?.iter().map(|r| Ok(r.text(0)?.into())).collect()
 }
 

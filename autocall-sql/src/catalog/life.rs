@@ -111,9 +111,9 @@ impl<B: Backend> Lifecycle for SqlStore<B> {
         if let Some(before) = before(retention.calls_ms) {
             swept.calls = self.sweep_calls(&mut *tx, tenant, before, limit).await?;
         }
-        if let Some(before) = before(retention.recordings_ms) {
-            swept.recordings = self.old_recordings(&mut *tx, &keys, tenant, before, limit).await?;
-        }
+        // Those of erased persons are older than everything, however long the others are kept.
+        let old = before(retention.recordings_ms).unwrap_or(Timestamp::from_ms(1));
+        swept.recordings = self.old_recordings(&mut *tx, &keys, tenant, old, limit).await?;
         for (table, n) in [("kept", &mut swept.kept), ("documents", &mut swept.documents)] {
             let sql = format!("DELETE FROM {table} WHERE tenant = $1 AND until <= $2");
             *n = tx.run(&sql, &[tenant.into(), now.into()]).await?;

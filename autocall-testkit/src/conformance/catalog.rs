@@ -417,8 +417,24 @@ pub async fn a_person_can_be_exported_and_erased<S: Store + Catalog>(store: &S) 
     let busy = store.erase(t, &erasure(Subject::Number(phone(1)))).await;
     assert_eq!(busy, Err(CatalogError::Changed), "a call to them lives");
     assert!(store.call(live.id).await.is_ok());
+    let recording = |name: &str| Recording {
+        call: call_id(t, 0),
+        provider: name.into(),
+        location: "https://carrier.example/RE".into(),
+        length_ms: 1000,
+        made_at: NOW,
+    };
+    store.put_recording(&recording("RE1")).await.expect("kept");
     let erased = store.erase(t, &erasure(subject.clone())).await.expect("erased");
     assert_eq!((erased.leads, erased.calls, erased.suppressed), (1, 1, 1));
+    // One comes when the call is forgotten already: to be deleted like the other.
+    store.put_recording(&recording("RE2")).await.expect("kept");
+    assert_eq!(erased.recordings, ["RE1".into()]);
+    assert_eq!(store.call_detail(call_id(t, 0)).await.expect("there").recordings, [], "nobody hears them again");
+    let swept = store.sweep(t, NOW, 10).await.expect("swept").recordings;
+    let found: Vec<_> = swept.iter().map(|r| (&*r.provider, r.location.expose().to_owned())).collect();
+    let there = || "https://carrier.example/RE".to_owned();
+    assert_eq!(found, [("RE1", there()), ("RE2", there())]);
     assert_eq!(store.erase(t, &erasure(subject.clone())).await, Err(CatalogError::NotFound));
     let left = store.export_person(t, &subject).await.expect("exported").to_string();
     assert!(!left.contains("Lovelace 0"), "{left}");

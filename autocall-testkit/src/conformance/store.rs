@@ -417,7 +417,10 @@ pub async fn a_sharer_counts_every_line<S: Store>(store: &S) {
     ];
     for (n, stage) in stages.into_iter().enumerate() {
         let (mut a_call, mut c) = dial(&leads[n], 1, n as u128);
+        let load = &mut c.tally(a_call.plan.campaign).load;
+        load.add(&a_call.load(), -1);
         a_call.stage = stage;
+        load.add(&a_call.load(), 1);
         c.calls[0].0.row = a_call;
         commit(store, &c).await;
     }

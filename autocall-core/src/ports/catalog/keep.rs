@@ -151,7 +151,7 @@ pub struct ErasedPerson {
     pub calls: u64,
     /// Numbers put on the do-not-call list as a keyed hash.
     pub suppressed: u64,
-    /// Carrier names of recordings that the caller must have deleted at the carrier.
+    /// Carrier names of recordings that are to be deleted: the next [`Lifecycle::sweep`] names them.
     pub recordings: Vec<Arc<str>>,
     /// What is locked to auditors for now.
     pub kept: Vec<Kept>,
@@ -216,8 +216,9 @@ impl ExportPart {
 /// How long data lives, and what goes out.
 #[async_trait]
 pub trait Lifecycle: Send + Sync {
-    /// Removes what the tenant's retention no longer allows, at most `limit` rows of each kind.
-    /// Call it until it removes nothing.
+    /// Removes what the tenant's retention no longer allows, at most `limit` rows of each kind, and
+    /// names the recordings whose time is over, those of erased persons first. Call it until it
+    /// removes nothing.
     async fn sweep(&self, tenant: TenantId, now: Timestamp, limit: u32) -> Result<Swept, CatalogError>;
 
     /// Everything on one person, as JSON.
