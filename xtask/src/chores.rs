@@ -63,7 +63,12 @@ const MUTATED: &[Mutated] = &[
             "outcomes",
         ],
     },
-    Mutated { name: "pacing", package: "autocall-core", files: &["src/pacing/**"], tests: &[] },
+    Mutated {
+        name: "pacing",
+        package: "autocall-core",
+        files: &["src/pacing/**"],
+        tests: &["lib", "pacing_in_the_engine"],
+    },
     Mutated {
         name: "permission",
         package: "autocall-core",

@@ -129,7 +129,7 @@ impl Link {
 /// Longest time that a webhook waits for its turn; then the carrier is told to come again. Who
 /// asks has somebody on the line, and a carrier that waits three seconds itself.
 const ASKING_WAIT: Duration = Duration::from_secs(2);
-const REPORT_WAIT: Duration = Duration::from_secs(4);
+const REPORT_WAIT: Duration = Duration::from_secs(3);
 /// Longest time that the body of a webhook takes to arrive.
 const BODY_WAIT: Duration = Duration::from_secs(2);
 

@@ -9,13 +9,14 @@ pub struct Gate {
     places: Semaphore,
     waiting: Semaphore,
     most: usize,
+    line: usize,
 }
 
 impl Gate {
     /// So many places, and so many who wait.
     pub fn new(places: usize, waiting: usize) -> Gate {
         let most = places.max(1);
-        Gate { places: Semaphore::new(most), waiting: Semaphore::new(waiting), most }
+        Gate { places: Semaphore::new(most), waiting: Semaphore::new(waiting), most, line: waiting }
     }
 
     /// A place, if one is free now.
@@ -30,6 +31,11 @@ impl Gate {
         }
         let _waits = self.waiting.try_acquire().ok()?;
         tokio::time::timeout(at_most, self.places.acquire()).await.ok()?.ok()
+    }
+
+    /// Whether somebody waits for a place.
+    pub fn is_crowded(&self) -> bool {
+        self.waiting.available_permits() < self.line
     }
 
     /// How many places are taken.
@@ -52,10 +58,11 @@ mod tests {
             tokio::task::yield_now().await;
             let third = gate.enter(Duration::from_secs(4)).await.is_some();
             assert!(begun.elapsed() < Duration::from_secs(2), "nobody waits to be refused");
+            assert!(gate.is_crowded());
             drop(first);
             third
         });
-        assert_eq!((second.is_some(), third), (true, false));
+        assert_eq!((second.is_some(), third, gate.is_crowded()), (true, false, false));
         drop(second);
         assert_eq!(gate.taken(), 0);
     }

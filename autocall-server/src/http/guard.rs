@@ -58,6 +58,8 @@ async fn admit(pass: &Pass, request: Request, next: Next) -> Result<Response, Pr
     let (parts, body) = receive(pass, request).await?;
     let place = match pass.weight {
         Weight::Free => None,
+        // While reports of the carrier wait, one page at a time.
+        Weight::Page if app.gates.reports.is_crowded() && app.gates.pages.taken() > 0 => Some(None),
         Weight::Page => Some(app.gates.pages.try_enter()),
         Weight::Stream => Some(app.gates.streams.try_enter()),
         Weight::Call => Some(app.gates.calls.enter(CALL_WAIT).await),
