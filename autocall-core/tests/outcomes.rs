@@ -6,7 +6,7 @@ use autocall_core::call::{
 };
 use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, TenantId};
 use autocall_core::outcome::{Abandonment, Outcome};
-use autocall_core::script::Audio;
+use autocall_core::script::{Audio, RecordingMode};
 use autocall_core::settings::{OnMachine, Settings, TransferMode};
 use autocall_core::{Millis, Phone, Timestamp};
 use std::collections::BTreeSet;
@@ -51,6 +51,7 @@ impl Story {
             for_agent: None,
             ring_ms_max: 25_000,
             recording: Default::default(),
+            recording_needs: Default::default(),
             quotas: Default::default(),
             evidence: Some("because".into()),
         };
@@ -339,4 +340,20 @@ fn a_person_is_known_to_have_answered_once_the_verdict_or_the_end_says_so() {
     without.settings.amd.mode = autocall_core::settings::AmdMode::Off;
     let without = without.told(1, 0, |f| f.provider = Some("CA0".into()));
     assert!(known(&without.told(8, 0, |f| f.answered_at = Some(at(8)))), "nobody judges: everybody is a person");
+}
+
+#[test]
+fn an_agent_records_only_where_enough_was_said() {
+    use RecordingMode::{Announce, Consent, Off};
+    let (mut may, story) = (Vec::new(), Story::on_demand());
+    for recording in [Off, Announce, Consent] {
+        for needs in [Off, Announce, Consent] {
+            let plan = CallPlan { recording, recording_needs: needs, ..(*story.call.plan).clone() };
+            if plan.may_record_now() {
+                may.push((recording, needs));
+            }
+        }
+    }
+    // Who was asked for a yes may have said no.
+    assert_eq!(may, [(Off, Off), (Announce, Off), (Announce, Announce)]);
 }

@@ -375,6 +375,11 @@ async fn a_recording_follows_the_stricter_of_campaign_and_law() {
         (vec!["DE"], RecordingMode::Consent),
         (vec!["US-TX"], RecordingMode::Announce),
         (vec!["US-TX", "nowhere"], RecordingMode::Consent),
+        // Canada asks for an announcement; California, which may be meant, for a yes.
+        (vec!["CA"], RecordingMode::Consent),
+        (vec!["us"], RecordingMode::Consent),
+        // No pack speaks of Brazil.
+        (vec!["BR"], RecordingMode::Consent),
     ] {
         let agents_at = agents_at.into_iter().map(Arc::from).collect();
         let settings = Settings { recording: RecordingMode::Announce, agents_at, ..settings() };
@@ -391,7 +396,12 @@ async fn a_recording_follows_the_stricter_of_campaign_and_law() {
     }
     let silent = scene(settings(), 1, Arc::new(Lawful::shipped(Vec::new()))).await;
     silent.start().await;
-    assert_eq!(silent.take()[0].recording, RecordingMode::Off, "nothing is recorded that nobody asked for");
+    let dial = silent.take().remove(0);
+    assert_eq!(dial.recording, RecordingMode::Off, "nothing is recorded that nobody asked for");
+    let Line::Leg(leg) = dial.line else { panic!("a customer's leg") };
+    let call = silent.store.call(leg.call).await.unwrap().call.row;
+    assert_eq!(call.plan.recording_needs, RecordingMode::Consent, "an agent who would like to asks this");
+    assert!(!call.plan.may_record_now());
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -26,7 +26,9 @@ use tokio_util::task::TaskTracker;
 pub struct Gates {
     /// Pages and reports for people; more are shed at once.
     pub pages: Gate,
-    /// What people do in calls; more wait a little.
+    /// The only page at a time while reports of the carrier wait; a few wait a little.
+    pub crowded: Gate,
+    /// What people do in calls, and what stops dialing; more wait a little.
     pub calls: Gate,
     /// Lines that ask the server what they shall hear; more wait a little. Nobody but the carrier
     /// takes these places.
@@ -160,7 +162,8 @@ impl App {
             tokens: Tokens::new(&parts.token_secret),
             principals: Principals::default(),
             gates: Gates {
-                pages: Gate::new(limits.in_flight_max / 16, 0),
+                pages: Gate::new((limits.in_flight_max / 16).max(4), 0),
+                crowded: Gate::new(1, 8),
                 calls: Gate::new(limits.in_flight_max, limits.in_flight_max * 2),
                 asking: Gate::new(limits.in_flight_max, limits.in_flight_max * 2),
                 reading: Gate::new(limits.in_flight_max * 4, 0),
@@ -168,7 +171,7 @@ impl App {
                 streams: Gate::new(limits.in_flight_max / 4, 0),
                 // Whoever is at work waits in one line for the database, first come, first served: few
                 // enough reports stand in it that a question behind them is answered soon.
-                reports: Gate::new(limits.in_flight_max / 16, limits.in_flight_max),
+                reports: Gate::new((limits.in_flight_max / 16).max(4), limits.in_flight_max),
             },
             rates: RateLimits {
                 tenant: Throttle::new(f64::from(limits.tenant_per_s), limits.tenant_per_s.saturating_mul(2)),

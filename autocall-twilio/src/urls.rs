@@ -132,11 +132,12 @@ pub fn parse(path: &str) -> Option<(Route, Subject)> {
     (subject.to_string() == name).then_some((route, subject))
 }
 
-/// Whether a request with this path only reports, so that nobody hears its answer: under overload
-/// it waits behind those that ask.
+/// Whether a request with this path only reports: under overload it waits behind those that ask. A
+/// verdict is no mere report: until it comes, a person hears silence.
 pub fn is_report(path: &str) -> bool {
     let segment = path.strip_prefix(PREFIX).and_then(|rest| rest.split_once('/')).map(|(segment, _)| segment);
-    segment.and_then(|s| ROUTES.iter().find(|(_, known)| *known == s)).is_some_and(|(route, _)| !route.is_asking())
+    let route = segment.and_then(|s| ROUTES.iter().find(|(_, known)| *known == s)).map(|(route, _)| *route);
+    route.is_some_and(|route| !route.is_asking() && route != Route::Amd)
 }
 
 fn room(name: &str) -> Option<Room> {
@@ -288,6 +289,20 @@ mod tests {
                 assert_eq!(subject.tenant(), TenantId(7));
             }
         }
+    }
+
+    #[test]
+    fn a_verdict_is_no_mere_report() {
+        let urls = Urls::new("https://calls.example.com/").expect("good");
+        let reports = |route: Route| {
+            let url = urls.of(route, Subject::Line(leg(0)), "");
+            is_report(
+                url.strip_prefix("https://calls.example.com").and_then(|p| p.split(['?', '#']).next()).expect("path"),
+            )
+        };
+        assert_eq!([Route::Status, Route::Recording].map(reports), [true; 2]);
+        assert_eq!([Route::Answer, Route::Accept, Route::Amd].map(reports), [false; 3]);
+        assert!(!is_report("/webhooks/twilio/nothing/at-all"));
     }
 
     #[test]

@@ -280,6 +280,7 @@ fn fresh_call(n: u64) -> Call {
         for_agent: None,
         ring_ms_max: 25_000,
         recording: Default::default(),
+        recording_needs: Default::default(),
         quotas: Default::default(),
         evidence: None,
     };

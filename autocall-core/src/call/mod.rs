@@ -81,12 +81,29 @@ pub struct CallPlan {
     /// How it is recorded: what the campaign asks for, or more where the person's law does.
     #[serde(default)]
     pub recording: RecordingMode,
+    /// What the law asks of a recording, whether there is to be one or not.
+    #[serde(default = "consent")]
+    pub recording_needs: RecordingMode,
     /// The quotas that it may come to count for, by name.
     #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
     pub quotas: SmallVec<[Arc<str>; 1]>,
     /// Why the call was allowed, as stored with the attempt (JSON).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Arc<str>>,
+}
+
+/// Of a call about which nothing is known: the strictest.
+fn consent() -> RecordingMode {
+    RecordingMode::Consent
+}
+
+impl CallPlan {
+    /// Whether an agent may start a recording in the middle of the talk: where the law asks for no
+    /// more than what the person was told when they were put through. Nobody records who was asked
+    /// and may have said no.
+    pub fn may_record_now(&self) -> bool {
+        self.recording < RecordingMode::Consent && self.recording_needs <= self.recording
+    }
 }
 
 /// What a leg was last told to do.

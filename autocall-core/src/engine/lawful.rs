@@ -216,17 +216,18 @@ fn allowed(
     }
 }
 
-/// What the law asks of a recording: the stricter of the called person's place and the agents'.
+/// What the law asks of a recording, if there is one: the stricter of the called person's place and the agents'.
 fn recording(subject: &Subject<'_>, settings: &Settings, rules: &CompiledRules, now: Timestamp) -> RecordingMode {
-    if settings.recording == RecordingMode::Off {
-        return RecordingMode::Off;
-    }
     let mut agents = Place::default();
     let codes = &settings.agents_at;
     let known = codes.iter().filter(|code| agents.add_region(code)).count();
     // Where no place is named, or one that nobody knows, they may sit anywhere in the country.
     if codes.is_empty() || known < codes.len() {
         agents.add_region(&settings.country);
+    }
+    // A country that the rules say nothing about may ask for anything.
+    if agents.countries.iter().any(|country| !rules.knows(*country)) {
+        return RecordingMode::Consent;
     }
     let there = Subject { place: &agents, ..*subject };
     match [subject, &there].map(|end| permission::duties(end, rules, now).recording).into_iter().max() {

@@ -189,6 +189,7 @@ impl<'a> Batch<'a> {
             for_agent,
             ring_ms_max: self.settings.caps.ring_ms_max,
             recording: recording(&self.settings, allowed),
+            recording_needs: allowed.recording,
             quotas: self.of_lead(lead).map(|(quota, _)| Arc::from(quota.name.as_str())).collect(),
             evidence: allowed.evidence.clone(),
         }

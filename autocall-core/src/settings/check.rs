@@ -227,7 +227,7 @@ impl Lint {
         for (i, code) in s.agents_at.iter().enumerate() {
             let unknown = !crate::zones::Place::default().add_region(code);
             let wrong = format!("{code:?} is no country and no state that we know");
-            self.find(unknown, &format!("agents_at[{i}]"), wrong, "use codes such as US-TX or DE");
+            self.find(unknown, &format!("agents_at[{i}]"), wrong, "use codes in capitals, such as US-TX or FR");
         }
     }
 

@@ -163,8 +163,9 @@ pub struct Settings {
     pub showing: Showing,
     /// Recording.
     pub recording: RecordingMode,
-    /// Where the agents sit, as `US-TX` or `DE`: a recording obeys the stricter law of both ends.
+    /// Where the agents sit, as `US-TX` or `FR`: a recording obeys the stricter law of both ends.
     /// Empty: anywhere in the campaign's country.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub agents_at: Vec<Arc<str>>,
     /// When the campaign may dial, besides what the law says.
     pub schedule: Schedule,

@@ -36,19 +36,26 @@ pub struct Place {
 }
 
 impl Place {
-    /// Adds a country, `DE`, or a state, `US-TX`, by its code; the United States alone may be any of
-    /// their states. `false` if no such code is known.
+    /// Adds a country, `FR`, or a state, `US-TX`, by its code in capitals; the United States alone may
+    /// be any of their states. A bare code that may be meant for a state adds both: `CA` is Canada and
+    /// California. `false` if no such code is known.
     pub fn add_region(&mut self, code: &str) -> bool {
-        let (country, state) = code.split_once('-').map_or((code, None), |(country, state)| (country, Some(state)));
-        let states = match (country, state.map(State::from_code)) {
-            ("US", None) => StateSet::ALL,
-            ("US", Some(Some(state))) => StateSet::one(state),
-            (_, None) => StateSet::NONE,
-            (_, Some(_)) => return false,
+        let named = |text: &str| State::from_code(text).filter(|state| state.code() == text);
+        let (country, states) = match code.split_once('-') {
+            Some(("US", state)) => (Some(Country::US), named(state).map(StateSet::one)),
+            Some(_) => (None, None),
+            None if code == "US" => (Some(Country::US), Some(StateSet::ALL)),
+            None => (
+                Country::from_code(code).filter(|country| country.code() == code),
+                Some(named(code).map_or(StateSet::NONE, StateSet::one)),
+            ),
         };
-        let Some(country) = Country::from_code(country) else { return false };
-        if !self.countries.contains(&country) {
-            self.countries.push(country);
+        let (Some(country), Some(states)) = (country, states) else { return false };
+        let american = (!states.is_empty()).then_some(Country::US);
+        for country in [Some(country), american].into_iter().flatten() {
+            if !self.countries.contains(&country) {
+                self.countries.push(country);
+            }
         }
         self.states = self.states.union(states);
         true

@@ -55,6 +55,7 @@ fn call(mode: TransferMode) -> Call {
         for_agent: None,
         ring_ms_max: 25_000,
         recording: Default::default(),
+        recording_needs: Default::default(),
         quotas: Default::default(),
         evidence: None,
     };

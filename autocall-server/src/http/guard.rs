@@ -19,6 +19,8 @@ use tracing::Instrument as _;
 /// Longest time that a request with somebody listening waits for its turn before it is refused,
 /// so that the carrier tries again or another node.
 const CALL_WAIT: Duration = Duration::from_secs(2);
+/// Longest time that a page waits for the only place that there is while reports wait.
+const PAGE_WAIT: Duration = Duration::from_secs(1);
 
 /// Longest time that a body takes to arrive.
 const BODY_WAIT: Duration = Duration::from_secs(10);
@@ -58,8 +60,7 @@ async fn admit(pass: &Pass, request: Request, next: Next) -> Result<Response, Pr
     let (parts, body) = receive(pass, request).await?;
     let place = match pass.weight {
         Weight::Free => None,
-        // While reports of the carrier wait, one page at a time.
-        Weight::Page if app.gates.reports.is_crowded() && app.gates.pages.taken() > 0 => Some(None),
+        Weight::Page if app.gates.reports.is_crowded() => Some(app.gates.crowded.enter(PAGE_WAIT).await),
         Weight::Page => Some(app.gates.pages.try_enter()),
         Weight::Stream => Some(app.gates.streams.try_enter()),
         Weight::Call => Some(app.gates.calls.enter(CALL_WAIT).await),

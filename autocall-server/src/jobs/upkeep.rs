@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::http::problem::{Answer, Problem};
 use autocall_core::TenantId;
-use autocall_core::ports::catalog::{PageAsk, Recording};
+use autocall_core::ports::catalog::{CatalogError, PageAsk, Recording};
 use std::time::Duration;
 
 /// Runs upkeep until the server stops: every ten minutes, tenant after tenant.
@@ -74,8 +74,12 @@ async fn tenant(app: &App, tenant: TenantId) -> Answer<()> {
 /// Has a recording deleted at the carrier and forgets it then. `false` if it is not deleted yet.
 async fn forget(app: &App, recording: &Recording) -> Result<bool, Problem> {
     if app.desk.delete(recording).await.is_err() {
+        tracing::warn!(call = %recording.call, "a recording cannot be deleted at the carrier yet; the next round tries again");
         return Ok(false);
     }
-    app.catalog.remove_recording(recording.call, &recording.provider).await?;
-    Ok(true)
+    match app.catalog.remove_recording(recording.call, &recording.provider).await {
+        // Another node was faster.
+        Ok(()) | Err(CatalogError::NotFound) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -55,11 +55,13 @@ pub fn routes(table: &mut Table) {
     table
         .post("/api/campaigns/{id}/pause", RUN, "Dials nobody new; calls that run go on.", pause)
         .gives::<CampaignView>(200)
-        .may(&[409]);
+        .may(&[409])
+        .urgent();
     table
         .post("/api/campaigns/{id}/finish", RUN, "Ends a campaign for good; conversations go on.", finish)
         .gives::<CampaignView>(200)
-        .may(&[409]);
+        .may(&[409])
+        .urgent();
     table
         .post("/api/campaigns/{id}/archive", WRITE, "Hides a finished campaign from lists, or shows it again.", archive)
         .takes::<Archive>()

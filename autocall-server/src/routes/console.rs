@@ -492,5 +492,12 @@ async fn recording(
         TapeWord::Resume => Tape::Resume,
         TapeWord::Stop => Tape::Stop,
     };
-    step(&app, &who, key, Step::Recording(tape)).await
+    let id = own_talk(&app, &who, key).await?;
+    let call = talk(&app, id).await?;
+    if tape == Tape::Start && !call.plan.may_record_now() {
+        let why = "the law asks for more than this person was told when they were put through";
+        return Err(Problem::conflict(why).remedy("set the campaign's recording to announce or consent"));
+    }
+    app.desk.step(&call, &Step::Recording(tape)).await?;
+    Ok(Done)
 }

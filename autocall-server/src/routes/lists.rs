@@ -35,7 +35,8 @@ pub fn routes(table: &mut Table) {
     table
         .post("/api/dnc", Rule::Needs(Right::ListsWrite), "Adds numbers; calls to them that live are ended.", add)
         .takes::<NewEntries>()
-        .gives::<Added>(200);
+        .gives::<Added>(200)
+        .urgent();
     table
         .post("/api/dnc/check", Rule::Needs(Right::ListsRead), "Says which of up to 10,000 numbers are listed.", check)
         .takes::<Numbers>()

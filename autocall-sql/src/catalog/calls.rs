@@ -152,6 +152,9 @@ impl<B: Backend> CallBook for SqlStore<B> {
         let keys = self.keys(tenant).await?;
         let sealed = keys.seal("recordings", id.key().as_bytes(), recording.location.expose().as_bytes());
         let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
+        // An erasure writes the call: it comes before this, or waits and then sees the recording.
+        let sql = format!("SELECT 1 FROM calls_done WHERE tenant = $1 AND id = $2{}", self.dialect().lock());
+        tx.rows(&sql, &[tenant.into(), id.key().into()]).await?;
         // Of a person who was erased meanwhile: to be deleted with the others.
         tx.run(
             "INSERT INTO recordings (tenant, call, provider, length_ms, made_at, key_no, sealed) \

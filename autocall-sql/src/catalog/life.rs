@@ -53,6 +53,12 @@ impl<B: Backend> SqlStore<B> {
         if keys.is_empty() {
             return Ok(0);
         }
+        // A recording whose call nobody can find could be erased for nobody any more.
+        let sql = format!(
+            "UPDATE recordings SET made_at = 0 WHERE tenant = $1 AND {}",
+            self.dialect().any("call", 2, "uuid")
+        );
+        tx.run(&sql, &[tenant.into(), uuids(keys.iter().copied())]).await?;
         for (table, key) in [("records", "call"), ("dispositions", "call"), ("calls_done", "id")] {
             let sql = format!("DELETE FROM {table} WHERE tenant = $1 AND {}", self.dialect().any(key, 2, "uuid"));
             tx.run(&sql, &[tenant.into(), uuids(keys.iter().copied())]).await?;
@@ -65,12 +71,12 @@ impl<B: Backend> SqlStore<B> {
         tx: &mut dyn Conn,
         keys: &TenantKeys,
         tenant: TenantId,
-        before: Timestamp,
+        made: std::ops::Range<Timestamp>,
         limit: u32,
     ) -> Result<Vec<Recording>, SqlError> {
         let sql = "SELECT call, provider, length_ms, made_at, sealed FROM recordings WHERE tenant = $1 \
-                   AND made_at < $2 ORDER BY made_at LIMIT $3";
-        let rows = tx.rows(sql, &[tenant.into(), before.into(), limit.into()]).await?;
+                   AND made_at >= $2 AND made_at < $3 ORDER BY made_at LIMIT $4";
+        let rows = tx.rows(sql, &[tenant.into(), made.start.into(), made.end.into(), limit.into()]).await?;
         rows.iter().map(|r| super::calls::recording_from(keys, tenant, r)).collect()
     }
 
@@ -111,9 +117,14 @@ impl<B: Backend> Lifecycle for SqlStore<B> {
         if let Some(before) = before(retention.calls_ms) {
             swept.calls = self.sweep_calls(&mut *tx, tenant, before, limit).await?;
         }
-        // Those of erased persons are older than everything, however long the others are kept.
-        let old = before(retention.recordings_ms).unwrap_or(Timestamp::from_ms(1));
-        swept.recordings = self.old_recordings(&mut *tx, &keys, tenant, old, limit).await?;
+        // Those of erased persons first, however long the others are kept; apart, so that one that
+        // cannot be deleted yet does not stand before the others.
+        let doomed = Timestamp::EPOCH..Timestamp::from_ms(1);
+        swept.recordings = self.old_recordings(&mut *tx, &keys, tenant, doomed, limit).await?;
+        if let Some(before) = before(retention.recordings_ms) {
+            let old = Timestamp::from_ms(1)..before;
+            swept.recordings.extend(self.old_recordings(&mut *tx, &keys, tenant, old, limit).await?);
+        }
         for (table, n) in [("kept", &mut swept.kept), ("documents", &mut swept.documents)] {
             let sql = format!("DELETE FROM {table} WHERE tenant = $1 AND until <= $2");
             *n = tx.run(&sql, &[tenant.into(), now.into()]).await?;

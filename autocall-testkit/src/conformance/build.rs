@@ -105,6 +105,7 @@ pub fn call(lead: &Lead, n: u128) -> Call {
         for_agent: None,
         ring_ms_max: 25_000,
         recording: Default::default(),
+        recording_needs: Default::default(),
         quotas: Default::default(),
         evidence: Some("{\"rules\":\"none\"}".into()),
     };

@@ -385,14 +385,26 @@ pub async fn retention_sweeps_and_spares<S: Store + Catalog>(store: &S) {
     settle(store, t, 0, Outcome::Busy).await;
     let (live, c) = dial(&lead(t, 1), 1, 1);
     commit(store, &c).await;
+    let recording = Recording {
+        call: call_id(t, 0),
+        provider: "RE1".into(),
+        location: "https://carrier.example/RE1".into(),
+        length_ms: 1000,
+        made_at: NOW,
+    };
+    store.put_recording(&recording).await.expect("kept");
     assert!(store.sweep(t, NOW + Millis::from_days(999), 100).await.expect("swept").is_empty(), "kept for ever");
     let mut tenant = store.tenant(t).await.expect("there");
     let day = Some(Millis::from_days(1));
-    tenant.row.retention = Retention { recordings_ms: day, calls_ms: day, leads_ms: day };
+    tenant.row.retention = Retention { recordings_ms: None, calls_ms: day, leads_ms: day };
     store.put_tenant(&Put { row: tenant.row, expected: tenant.version }).await.expect("set");
     assert!(store.sweep(t, NOW + Millis::from_hours(23), 100).await.expect("swept").is_empty());
     let swept = store.sweep(t, NOW + Millis::from_days(2), 100).await.expect("swept");
     assert_eq!((swept.leads, swept.calls), (1, 1));
+    // A recording is not kept longer than its call, without which nobody could erase it.
+    let swept = store.sweep(t, NOW + Millis::from_days(2), 100).await.expect("swept");
+    assert_eq!(swept.recordings.iter().map(|r| &*r.provider).collect::<Vec<_>>(), ["RE1"]);
+    store.remove_recording(call_id(t, 0), "RE1").await.expect("removed");
     assert!(store.sweep(t, NOW + Millis::from_days(2), 100).await.expect("swept").is_empty());
     assert!(store.call(live.id).await.is_ok());
     let view = store.campaign(campaign_id(t, 1)).await.expect("there");
@@ -431,6 +443,10 @@ pub async fn a_person_can_be_exported_and_erased<S: Store + Catalog>(store: &S) 
     store.put_recording(&recording("RE2")).await.expect("kept");
     assert_eq!(erased.recordings, ["RE1".into()]);
     assert_eq!(store.call_detail(call_id(t, 0)).await.expect("there").recordings, [], "nobody hears them again");
+    // However long others are kept, even longer than since the beginning of time.
+    let mut tenant = store.tenant(t).await.expect("there");
+    tenant.row.retention.recordings_ms = Some(Millis::from_days(36_500));
+    store.put_tenant(&Put { row: tenant.row, expected: tenant.version }).await.expect("set");
     let swept = store.sweep(t, NOW, 10).await.expect("swept").recordings;
     let found: Vec<_> = swept.iter().map(|r| (&*r.provider, r.location.expose().to_owned())).collect();
     let there = || "https://carrier.example/RE".to_owned();

@@ -258,6 +258,7 @@ fn setting(tape: &mut Tape<'_>) -> (Settings, CallPlan) {
         for_agent: (b & 16 == 16).then(|| agent(2)),
         ring_ms_max: 25_000,
         recording: Default::default(),
+        recording_needs: Default::default(),
         quotas: Default::default(),
         evidence: None,
     };

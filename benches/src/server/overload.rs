@@ -26,7 +26,7 @@ const REFUSED_P99_MS: f64 = 5_000.0;
 pub(super) async fn run(opts: &Opts, binary: &Path, cluster: &Cluster) -> Vec<Measurement> {
     let seconds = opts.pick(10u64, 60, 600);
     let twilio = silent_carrier().await;
-    let server = Server::twilio(binary, &cluster.database(), &twilio.url()).await;
+    let mut server = Server::twilio(binary, &cluster.database(), &twilio.url()).await;
     let (address, base) = (server.address(), server.base.clone());
     // What it can do, in a short run.
     let some = opts.pick(150, 1_500, 3_000);
@@ -40,6 +40,7 @@ pub(super) async fn run(opts: &Opts, binary: &Path, cluster: &Cluster) -> Vec<Me
     let (begun, mut round, mut loaded) = (Instant::now(), 0u32, 0.0);
     while begun.elapsed() < Duration::from_secs(seconds) {
         round += 1;
+        server.renew().await;
         // As many calls as take about five seconds at that pace, each reported on four times.
         let count = ((able * 3.0 * 5.0 / 4.0) as usize).clamp(100, 20_000);
         let live = calls(&server, &twilio, 300 + round % 600, count).await;

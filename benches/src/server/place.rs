@@ -17,6 +17,8 @@ pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/rules");
 /// A password that is long enough.
 const PASSWORD: &str = "correct horse battery staple";
+/// Who owns the tenant.
+const OWNER: &str = "ann@bench.example";
 
 /// The server's binary, built beside this one by `cargo xtask bench`.
 pub(super) fn binary() -> Option<PathBuf> {
@@ -135,7 +137,7 @@ impl Server {
             ("RULES_DIR", RULES),
         ];
         let env = env(database, &carrier);
-        let admin = ["admin", "add-tenant", "Bench", "--owner", "ann@bench.example"];
+        let admin = ["admin", "add-tenant", "Bench", "--owner", OWNER];
         let out = command(binary, folder.path(), &env).args(admin).output().expect("autocall runs");
         let out = String::from_utf8_lossy(&out.stdout).into_owned();
         let token = out.split('#').nth(1).expect("a one-time link").trim().to_owned();
@@ -145,6 +147,11 @@ impl Server {
             Client::nobody(&base).post("/api/auth/reset", &json!({ "token": token, "password": PASSWORD })).await;
         let owner = Client::nobody(&base).with(signed["token"].as_str().expect("a token"));
         Server { process, base, owner, _folder: folder }
+    }
+
+    /// The owner signs in anew: what they hold lasts some minutes.
+    pub(super) async fn renew(&mut self) {
+        self.owner = Client::nobody(&self.base).sign_in(OWNER, PASSWORD).await;
     }
 
     /// Host and port.
