@@ -314,9 +314,9 @@ fn an_agent_hands_nobody_on_to_themselves() {
         Onward::Consult { to: autocall_core::agent::Address::Client("two".into()), agent: Some(agent(1)) },
     ] {
         let talks = connected();
-        let (stage, legs) = (talks.call.stage.clone(), talks.call.legs.len());
+        let (stage, legs) = (talks.call.stage, talks.call.legs.len());
         let after = talks.on(20, Event::HandOn(onward.clone()));
-        assert_eq!((after.call.stage.clone(), after.call.legs.len()), (stage, legs), "{onward:?}");
+        assert_eq!((after.call.stage, after.call.legs.len()), (stage, legs), "{onward:?}");
     }
 }
 
