@@ -512,6 +512,26 @@ mod tests {
     }
 
     #[test]
+    fn a_shorter_longest_call_tires_a_leg_sooner() {
+        let mut agent = standing();
+        agent.handle(&AgentEvent::StationDialled { from: phone(), call_ms_max: 600_000 }, at(10_000));
+        agent.handle(&AgentEvent::StationUp("CA2".into()), at(20_000));
+        // An eighth of the ten minutes before their end.
+        assert_ne!(agent.station_due(at(544_999)), Some(StationDue::Rotate));
+        assert_eq!(agent.station_due(at(545_000)), Some(StationDue::Rotate));
+        let long = Station { up_at: Some(at(0)), ..Station::new(1, at(0)) };
+        assert_eq!(long.tired_at(), Some(at(3 * HOURS + HOURS / 2)), "half an hour at most");
+    }
+
+    #[test]
+    fn a_preview_is_shown_until_its_time() {
+        let mut agent = standing();
+        let lead = LeadId::small(T, 3);
+        agent.shown = Some(Shown { lead, until: at(7_000) });
+        assert_eq!([at(6_999), at(7_000), at(7_001)].map(|now| agent.shown_at(now)), [Some(lead), None, None]);
+    }
+
+    #[test]
     fn a_conversation_is_not_cut_by_the_rotation_and_no_other_begins_after_it() {
         let mut agent = standing();
         let call = CallId::small(T, 9);
@@ -539,6 +559,7 @@ mod tests {
             assert_eq!(agent.status, after);
             let station = agent.station.expect("it is up");
             assert_eq!((station.up_at, station.call_ms_max), (Some(at(1_000)), 14_400_000));
+            assert_eq!((station.shift, agent.shifts), (1, 1), "a leg of its own name");
         }
     }
 
