@@ -535,6 +535,9 @@ mod tests {
     fn a_conversation_is_not_cut_by_the_rotation_and_no_other_begins_after_it() {
         let mut agent = standing();
         let call = CallId::small(T, 9);
+        agent.handle(&AgentEvent::Hold { call, hold: Hold::Talking }, at(HOURS));
+        agent.handle(&AgentEvent::Release { call, missed: false, wrap_up_ms: 0 }, at(2 * HOURS));
+        assert!(agent.is_standing(), "an early talk tires no leg");
         agent.handle(&AgentEvent::Hold { call, hold: Hold::Talking }, at(3 * HOURS));
         let late = at(3 * HOURS + HOURS * 3 / 4);
         assert_ne!(agent.station_due(late), Some(StationDue::Rotate), "they talk");
