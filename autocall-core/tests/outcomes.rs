@@ -6,7 +6,7 @@ use autocall_core::call::{
 };
 use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, TenantId};
 use autocall_core::outcome::{Abandonment, Outcome};
-use autocall_core::script::{Audio, RecordingMode};
+use autocall_core::script::{Accept, Audio, MessageKind, RecordingMode, Role, Room, Script};
 use autocall_core::settings::{OnMachine, Settings, TransferMode};
 use autocall_core::{Millis, Phone, Timestamp};
 use std::collections::BTreeSet;
@@ -356,4 +356,29 @@ fn an_agent_records_only_where_enough_was_said() {
     }
     // Who was asked for a yes may have said no.
     assert_eq!(may, [(Off, Off), (Announce, Off), (Announce, Announce)]);
+}
+
+#[test]
+fn a_leg_can_be_steered_from_its_pick_up_to_its_end() {
+    let mut facts = LegFacts { ringing_at: Some(at(1)), ..LegFacts::default() };
+    assert!(!facts.is_up(), "it only rings");
+    facts.answered_at = Some(at(5));
+    assert!(facts.is_up());
+    facts.end = Some(End { cause: EndCause::Completed, at: at(9) });
+    assert!(!facts.is_up());
+}
+
+#[test]
+fn every_script_has_a_name_of_its_own() {
+    let room = Room::Call(CallId::small(TENANT, 1));
+    let join = |role| Script::Join { room, role, hold: Audio::Silence, recording: RecordingMode::Off };
+    let message = |kind| Script::Message { kind, audio: Audio::Silence, opt_out: None };
+    let whisper = Script::Whisper { text: "a caller".into(), accept: Accept::AnyKey, wait_ms: 1 };
+    let scripts = [Script::Wait, whisper, Script::Hangup]
+        .into_iter()
+        .chain([Role::Customer, Role::Agent, Role::Third, Role::Standing].map(join))
+        .chain([MessageKind::Voicemail, MessageKind::Abandonment, MessageKind::Agentless].map(message));
+    let names: BTreeSet<&str> = scripts.map(|s| s.name()).collect();
+    assert_eq!(names.len(), 10, "{names:?}");
+    assert!(names.contains("wait") && names.contains("hang up"));
 }
