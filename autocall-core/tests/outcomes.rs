@@ -2,12 +2,12 @@
 
 use autocall_core::agent::AgentEvent;
 use autocall_core::call::{
-    Call, CallPlan, Context, Effect, End, EndCause, Event, FreeAgent, LegFacts, Press, Record, Stop, Verdict,
+    Call, CallPlan, Context, Effect, End, EndCause, Event, FreeAgent, LegFacts, Press, Record, Stage, Stop, Verdict,
 };
 use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, TenantId};
 use autocall_core::outcome::{Abandonment, Outcome};
 use autocall_core::script::{Accept, Audio, MessageKind, RecordingMode, Role, Room, Script};
-use autocall_core::settings::{OnMachine, Settings, TransferMode};
+use autocall_core::settings::{AmdMode, OnMachine, Settings, TransferMode};
 use autocall_core::{Millis, Phone, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -324,7 +324,7 @@ fn an_agent_hands_nobody_on_to_themselves() {
 fn a_person_is_known_to_have_answered_once_the_verdict_or_the_end_says_so() {
     let detects = || {
         let mut story = Story::on_demand();
-        story.settings.amd.mode = autocall_core::settings::AmdMode::Detect;
+        story.settings.amd.mode = AmdMode::Detect;
         story.told(1, 0, |f| f.provider = Some("CA0".into()))
     };
     let known = |story: &Story| story.call.person_answered(&story.settings);
@@ -381,4 +381,30 @@ fn every_script_has_a_name_of_its_own() {
     let names: BTreeSet<&str> = scripts.map(|s| s.name()).collect();
     assert_eq!(names.len(), 10, "{names:?}");
     assert!(names.contains("wait") && names.contains("hang up"));
+}
+
+#[test]
+fn a_call_for_one_agent_holds_them_until_they_are_gone() {
+    let mut story = Story::new(TransferMode::Standing, false);
+    let plan = CallPlan { for_agent: Some(agent(1)), ..(*story.call.plan).clone() };
+    story.call = Call::new(story.call.id, Arc::new(plan), T0);
+    assert_eq!(story.call.holds(), Some(agent(1)));
+    let story = story.on(1, Event::AgentGone { agent: agent(2) });
+    assert_eq!(story.call.holds(), Some(agent(1)), "another one's going is nothing to it");
+    let story = story.on(2, Event::AgentGone { agent: agent(1) });
+    assert_eq!(story.call.holds(), None);
+    assert_eq!(story.on(3, Event::AgentGone { agent: agent(1) }).call.passed.len(), 1, "once is enough");
+}
+
+#[test]
+fn a_machine_found_during_an_offer_waits_for_its_beep_and_asks_nobody() {
+    let mut story = Story::on_demand();
+    story.settings.amd.machine = OnMachine::LeaveMessage;
+    story.settings.amd.mode = AmdMode::DetectMessageEnd;
+    let story = story.free(&[1]).answered(Verdict::Unclear);
+    assert!(matches!(story.call.stage, Stage::Offering { .. }), "{:?}", story.call.stage);
+    let story = story.told(11, 0, |f| f.verdict = Some((Verdict::MachineGreeting, at(11))));
+    assert_eq!(story.call.stage, Stage::Dialing, "the greeting still plays");
+    let story = story.told(15, 0, |f| f.verdict = Some((Verdict::MachineBeep, at(15))));
+    assert!(matches!(story.call.stage, Stage::Message { .. }), "{:?}", story.call.stage);
 }

@@ -293,6 +293,22 @@ mod tests {
     }
 
     #[test]
+    fn regions_are_codes_in_capitals_and_ambiguous_ones_are_both() {
+        let of = |code: &str| {
+            let mut place = Place::default();
+            let known = place.add_region(code);
+            (known, place.countries.to_vec(), place.states.len())
+        };
+        assert_eq!(of("FR"), (true, vec![Country::from_code("FR").expect("France")], 0));
+        assert_eq!(of("US-TX"), (true, vec![Country::US], 1));
+        assert_eq!(of("US"), (true, vec![Country::US], StateSet::ALL.len()));
+        assert_eq!(of("CA"), (true, vec![Country::CA, Country::US], 1), "Canada and California");
+        for code in ["us", "fr", "US-tx", "US-XX", "CA-ON", "TX", ""] {
+            assert_eq!(of(code), (false, vec![], 0), "{code:?}");
+        }
+    }
+
+    #[test]
     fn an_address_narrows_a_number_that_agrees_and_joins_one_that_does_not() {
         let pensacola = Clues { postal: Some("32501"), ..Clues::number(phone("+18505550123")) };
         assert_eq!(names(&locate(&Clues::number(pensacola.phone))), ["America/Chicago", "America/New_York"]);
