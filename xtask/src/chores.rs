@@ -59,6 +59,7 @@ const MUTATED: &[Mutated] = &[
             "engine",
             "golden_machines",
             "lead",
+            "lib",
             "machine_laws",
             "outcomes",
         ],
