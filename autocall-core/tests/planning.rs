@@ -359,6 +359,22 @@ async fn a_lead_that_the_law_denies_is_filed_until_it_may_be_called() {
     assert_eq!((awake.due_at, awake.blocked_by), (Timestamp::EPOCH, None));
 }
 
+/// What a campaign of that country, which records with an announcement, owes somebody in Texas.
+async fn asked_of_a_texan(country: &str, agents_at: &[&str], expected: RecordingMode) {
+    let agents_at = agents_at.iter().copied().map(Arc::from).collect();
+    let settings = Settings { recording: RecordingMode::Announce, agents_at, country: country.into(), ..settings() };
+    let s = scene(settings, 0, Arc::new(Lawful::shipped(Vec::new()))).await;
+    let campaign = s.store.campaign(s.id).await.unwrap().campaign.row;
+    let mut changes = Changes::new(TENANT, NOW);
+    changes.leads.push(Put { row: lead(s.id, 9, 12_145_552_009), expected: 0 });
+    s.store.commit(&changes).await.unwrap();
+    let texan = s.store.candidate(LeadId::small(TENANT, 9), NOW).await.unwrap();
+    let rules = Lawful::shipped(Vec::new());
+    let allowed = rules.judge(&texan, &campaign, NOW).expect("noon in Texas");
+    let asked = RecordingMode::Announce.max(allowed.recording);
+    assert_eq!(asked, expected, "{country}, {:?}", campaign.settings.agents_at);
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn a_recording_follows_the_stricter_of_campaign_and_law() {
     let recorded = Settings { recording: RecordingMode::Announce, ..settings() };
@@ -381,19 +397,10 @@ async fn a_recording_follows_the_stricter_of_campaign_and_law() {
         // No pack speaks of Brazil.
         (vec!["BR"], RecordingMode::Consent),
     ] {
-        let agents_at = agents_at.into_iter().map(Arc::from).collect();
-        let settings = Settings { recording: RecordingMode::Announce, agents_at, ..settings() };
-        let s = scene(settings, 0, Arc::new(Lawful::shipped(Vec::new()))).await;
-        let campaign = s.store.campaign(s.id).await.unwrap().campaign.row;
-        let mut changes = Changes::new(TENANT, NOW);
-        changes.leads.push(Put { row: lead(s.id, 9, 12_145_552_009), expected: 0 });
-        s.store.commit(&changes).await.unwrap();
-        let texan = s.store.candidate(LeadId::small(TENANT, 9), NOW).await.unwrap();
-        let rules = Lawful::shipped(Vec::new());
-        let allowed = rules.judge(&texan, &campaign, NOW).expect("noon in Texas");
-        let asked = RecordingMode::Announce.max(allowed.recording);
-        assert_eq!(asked, expected, "{:?}", campaign.settings.agents_at);
+        asked_of_a_texan("US", &agents_at, expected).await;
     }
+    asked_of_a_texan("CA", &[], RecordingMode::Announce).await;
+    asked_of_a_texan("XX", &[], RecordingMode::Consent).await;
     let silent = scene(settings(), 1, Arc::new(Lawful::shipped(Vec::new()))).await;
     silent.start().await;
     let dial = silent.take().remove(0);

@@ -132,6 +132,7 @@ async fn the_first_hour_on_postgres_with_a_fake_twilio() {
     owner.post(&path, json!({ "confirm": 1 })).await.expect(409);
     assert_eq!(owner.post(&path, json!({ "confirm": people })).await.expect(200)["state"], "running");
 
+    nobody_records_unasked(&server, &owner).await;
     owner.until("/api/calls/stats/summary", |s| s["connected"].as_u64() >= Some(2)).await;
     let call = one_talk(&owner).await;
     assert!(call["record"]["evidence"].is_object(), "why the call was lawful is kept: {call}");
@@ -140,6 +141,28 @@ async fn the_first_hour_on_postgres_with_a_fake_twilio() {
     owner.post(&format!("/api/campaigns/{campaign}/pause"), json!({})).await.expect(200);
     let (status, took, err) = server.terminate();
     assert!(status.success() && took < Duration::from_secs(45), "{status} after {took:?}\n{err}");
+}
+
+/// The campaign records nothing, and its agents may sit in any state: one who talks may not start to.
+async fn nobody_records_unasked(server: &Process, owner: &Client) {
+    let agent = first_id(&owner.get("/api/agents").await.expect(200));
+    let user = json!({ "login": "bob@acme.example", "role": "agent", "agent": agent });
+    let user = owner.post("/api/users", user).await.expect(201);
+    let password = "correct horse battery staple";
+    let link = json!({ "token": user["link"]["token"], "password": password });
+    server.nobody().post("/api/auth/reset", link).await.expect(200);
+    let me = server.nobody().sign_in("bob@acme.example", password).await;
+    // A talk may end before the question arrives; the next one does as well.
+    for _ in 0..20 {
+        let talks = me.until("/api/console", |c| c["agent"]["state"] == "talking").await;
+        let call = talks["call"]["id"].as_str().expect("a call");
+        let tape = me.post(&format!("/api/calls/{call}/recording"), json!({ "action": "start" })).await;
+        assert!(tape.status >= 400, "recorded, and nobody was asked: {}", tape.text);
+        if tape.status == 409 && tape.text.contains("by law") {
+            return;
+        }
+    }
+    panic!("no talk lasted long enough");
 }
 
 /// Agents whose fake phones press a key, and a campaign that asks them.

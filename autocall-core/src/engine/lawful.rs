@@ -82,9 +82,7 @@ impl Lawful {
         self.with_subject(candidate, campaign, index, now, |subject, rules, history| {
             match may_call(subject, rules, history, now) {
                 Verdict::Allowed(evidence) => {
-                    let mut allowed = allowed(subject, rules, history, index, evidence, now);
-                    allowed.recording = recording(subject, &campaign.settings, rules, now);
-                    Ok(allowed)
+                    Ok(allowed(subject, &campaign.settings, rules, history, index, evidence, now))
                 }
                 Verdict::Denied(no) => Err(deny(no.rule.as_str(), no.callable_at.max(now + Millis::from_ms(1)))),
             }
@@ -199,6 +197,7 @@ fn subject<'a>(
 
 fn allowed(
     subject: &Subject<'_>,
+    settings: &Settings,
     rules: &CompiledRules,
     history: History<'_>,
     index: usize,
@@ -211,22 +210,16 @@ fn allowed(
         to: subject.phone,
         voicemail: plays(Voice::Voicemail),
         abandonment: plays(Voice::Abandonment),
-        recording: RecordingMode::Off,
+        recording: recording(subject, settings, rules, now),
         evidence: serde_json::to_string(&evidence.render()).ok().map(Arc::from),
     }
 }
 
 /// What the law asks of a recording, if there is one: the stricter of the called person's place and the agents'.
 fn recording(subject: &Subject<'_>, settings: &Settings, rules: &CompiledRules, now: Timestamp) -> RecordingMode {
-    let mut agents = Place::default();
-    let codes = &settings.agents_at;
-    let known = codes.iter().filter(|code| agents.add_region(code)).count();
-    // Where no place is named, or one that nobody knows, they may sit anywhere in the country.
-    if codes.is_empty() || known < codes.len() {
-        agents.add_region(&settings.country);
-    }
-    // A country that the rules say nothing about may ask for anything.
-    if agents.countries.iter().any(|country| !rules.knows(*country)) {
+    let agents = agents_place(settings);
+    // A country that the rules say nothing about, or that nobody knows, may ask for anything.
+    if agents.countries.is_empty() || agents.countries.iter().any(|country| !rules.knows(*country)) {
         return RecordingMode::Consent;
     }
     let there = Subject { place: &agents, ..*subject };
@@ -235,4 +228,15 @@ fn recording(subject: &Subject<'_>, settings: &Settings, rules: &CompiledRules, 
         Some(LawMode::Announce) => RecordingMode::Announce,
         Some(LawMode::Consent) => RecordingMode::Consent,
     }
+}
+
+/// Where the agents may sit. If no place is named, or one that nobody knows, anywhere in the country.
+fn agents_place(settings: &Settings) -> Place {
+    let mut place = Place::default();
+    let codes = &settings.agents_at;
+    let known = codes.iter().filter(|code| place.add_region(code)).count();
+    if codes.is_empty() || known < codes.len() {
+        place.add_country(&settings.country);
+    }
+    place
 }

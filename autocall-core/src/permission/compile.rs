@@ -198,12 +198,11 @@ impl CompiledRules {
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().map(|r| &*r.source)
     }
-    /// The rules that hold at these places: everywhere, then the countries', then the states'.
     /// Whether any rule is of this country.
     pub(crate) fn knows(&self, country: Country) -> bool {
         self.countries.contains_key(&country)
     }
-
+    /// The rules that hold at these places: everywhere, then the countries', then the states'.
     pub(super) fn locals<'a>(&'a self, place: &'a crate::zones::Place) -> impl Iterator<Item = &'a Local> {
         let national = place.countries.iter().map(|c| self.countries.get(c).unwrap_or(&self.otherwise));
         let unknown = place.countries.is_empty().then_some(&self.otherwise);

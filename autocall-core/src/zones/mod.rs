@@ -36,29 +36,36 @@ pub struct Place {
 }
 
 impl Place {
-    /// Adds a country, `FR`, or a state, `US-TX`, by its code in capitals; the United States alone may
-    /// be any of their states. A bare code that may be meant for a state adds both: `CA` is Canada and
-    /// California. `false` if no such code is known.
+    /// Adds a country by its code in capitals; of the United States, every state. `false` if no such
+    /// code is known.
+    pub fn add_country(&mut self, code: &str) -> bool {
+        let country = Country::from_code(code).filter(|country| country.code() == code);
+        let states = if country == Some(Country::US) { StateSet::ALL } else { StateSet::NONE };
+        country.inspect(|country| self.add(*country, states)).is_some()
+    }
+
+    /// Adds a country, `FR`, or a state, `US-TX`. A country's code that may be meant for a state adds
+    /// both: `CA` is Canada and California. `false` if no such code is known.
     pub fn add_region(&mut self, code: &str) -> bool {
-        let named = |text: &str| State::from_code(text).filter(|state| state.code() == text);
-        let (country, states) = match code.split_once('-') {
-            Some(("US", state)) => (Some(Country::US), named(state).map(StateSet::one)),
-            Some(_) => (None, None),
-            None if code == "US" => (Some(Country::US), Some(StateSet::ALL)),
-            None => (
-                Country::from_code(code).filter(|country| country.code() == code),
-                Some(named(code).map_or(StateSet::NONE, StateSet::one)),
-            ),
-        };
-        let (Some(country), Some(states)) = (country, states) else { return false };
-        let american = (!states.is_empty()).then_some(Country::US);
-        for country in [Some(country), american].into_iter().flatten() {
-            if !self.countries.contains(&country) {
-                self.countries.push(country);
+        let state = |text: &str| State::from_code(text).filter(|state| state.code() == text);
+        match code.split_once('-') {
+            Some(("US", text)) => state(text).inspect(|state| self.add(Country::US, StateSet::one(*state))).is_some(),
+            Some(_) => false,
+            None if !self.add_country(code) => false,
+            None => {
+                if let Some(state) = state(code) {
+                    self.add(Country::US, StateSet::one(state));
+                }
+                true
             }
         }
+    }
+
+    fn add(&mut self, country: Country, states: StateSet) {
+        if !self.countries.contains(&country) {
+            self.countries.push(country);
+        }
         self.states = self.states.union(states);
-        true
     }
 }
 

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::http::problem::{Answer, Problem};
 use autocall_core::TenantId;
 use autocall_core::ports::catalog::{CatalogError, PageAsk, Recording};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Runs upkeep until the server stops: every ten minutes, tenant after tenant.
@@ -54,15 +55,22 @@ async fn tenant(app: &App, tenant: TenantId) -> Answer<()> {
     super::refile::follow_rules(app, tenant).await?;
     super::refile::run(app, tenant).await?;
     super::refile::recount(app, tenant).await?;
+    let mut kept = BTreeSet::new();
     for _ in 0..1000 {
         // In real time, in which sessions and idempotency keys live; a trial's own rows only stay longer.
         let swept = app.catalog.sweep(tenant, app.wall.now(), 500).await?;
         let mut forgotten = 0;
-        for recording in &swept.recordings {
-            forgotten += u64::from(forget(app, recording).await?);
+        for recording in swept.recordings {
+            if kept.contains(&recording.provider) {
+                continue;
+            }
+            if forget(app, &recording).await? {
+                forgotten += 1;
+            } else {
+                // Asking again at once would be asking in vain; the next round does.
+                kept.insert(recording.provider);
+            }
         }
-        // A recording that the carrier would not delete now is found again by the next round; asking
-        // for nothing but it again at once would be asking in vain.
         let progress = forgotten + swept.leads + swept.calls + swept.kept + swept.documents;
         if progress == 0 || app.stopping.is_cancelled() {
             break;

@@ -495,8 +495,8 @@ async fn recording(
     let id = own_talk(&app, &who, key).await?;
     let call = talk(&app, id).await?;
     if tape == Tape::Start && !call.plan.may_record_now() {
-        let why = "the law asks for more than this person was told when they were put through";
-        return Err(Problem::conflict(why).remedy("set the campaign's recording to announce or consent"));
+        let why = "by law this person has not been told enough, or they were asked and may have said no";
+        return Err(Problem::conflict(why).remedy("let the campaign record: it announces or asks first"));
     }
     app.desk.step(&call, &Step::Recording(tape)).await?;
     Ok(Done)
