@@ -116,12 +116,16 @@ impl<B: Backend> SqlStore<B> {
             return Ok(answers);
         }
         let writes = fold.writes;
-        if let Some(at) = writes.earliest() {
+        let earliest = writes.earliest();
+        if let Some(at) = earliest {
             self.inner.db.will_wake(tenant, at.ms()).await?;
         }
         self.lower_floors(&writes);
         self.write(&mut *tx, keys, tenant, &writes, &beside).await?;
         tx.commit().await?;
+        if let Some(at) = earliest {
+            self.inner.db.woke(tenant, at.ms());
+        }
         self.lower_floors(&writes);
         Ok(answers)
     }

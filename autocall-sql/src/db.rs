@@ -331,6 +331,9 @@ pub trait Backend: Send + Sync + 'static {
     /// the tenant.
     async fn will_wake(&self, tenant: TenantId, at: i64) -> Result<(), SqlError>;
 
+    /// After that commit: looks that begin now find it.
+    fn woke(&self, _tenant: TenantId, _at: i64) {}
+
     /// A tenant's share was taken, and it may have more: others come first at the next look.
     fn took(&self, _tenant: TenantId, _now: i64) {}
 

@@ -208,6 +208,9 @@ impl Backend for Postgres {
         }
         Ok(())
     }
+    fn woke(&self, tenant: TenantId, at: i64) {
+        self.wakes.written(tenant, at);
+    }
     fn took(&self, tenant: TenantId, now: i64) {
         self.wakes.took(tenant, now);
     }

@@ -109,6 +109,9 @@ impl<B: Backend> SqlStore<B> {
             done.added += u32::from(new);
         }
         tx.commit().await?;
+        if !done.live.is_empty() {
+            self.inner.db.woke(tenant, at.ms());
+        }
         Ok(done)
     }
 }
