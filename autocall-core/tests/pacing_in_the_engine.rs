@@ -191,6 +191,24 @@ async fn the_higher_priority_is_served_first_and_leaves_what_it_cannot_use() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_campaign_that_cannot_dial_by_itself_keeps_no_agents_from_others() {
+    // In preview the agents ask; without money nobody dials until a call settles for less.
+    let mut preview = sharing(9, 50);
+    preview.pacing.mode = Mode::Preview;
+    let mut poor = sharing(9, 50);
+    poor.cost.budget_micros = Some(poor.cost.reserve_micros(&poor));
+    for (other, its_calls) in [(preview, 0), (poor, 1)] {
+        let s = Scene::with(100.0, false);
+        s.fill(&[(sharing(5, 1), 50), (other, 50)], 8).await;
+        s.look(2).await;
+        s.at(1000);
+        s.look(2).await;
+        s.look(1).await;
+        assert_eq!((s.open(1).await, s.open(2).await), (8 - its_calls, its_calls));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_callback_due_takes_precedence_over_every_weight() {
     let s = Scene::with(100.0, false);
     s.fill(&[(sharing(9, 50), 50), (sharing(0, 1), 50)], 4).await;

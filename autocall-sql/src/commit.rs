@@ -108,7 +108,7 @@ impl<B: Backend> SqlStore<B> {
         names: &Names,
         group: &[&Changes],
     ) -> Result<Vec<Answer>, SqlError> {
-        let mut tx = self.inner.db.write(Scope::Tenant(tenant)).await?;
+        let mut tx = self.inner.db.write(Scope::Keyed(tenant)).await?;
         let (present, beside) = self.load(&mut *tx, keys, tenant, names).await?;
         let mut fold = Fold::new(tenant, present);
         let answers: Vec<Answer> = group.iter().map(|c| fold.take(c)).collect();
@@ -224,16 +224,12 @@ impl<B: Backend> SqlStore<B> {
         }
         let by_key: BTreeMap<(i64, Vec<u8>), &GuardKey> =
             names.iter().map(|k| (tables::guard_key(keys, k), k)).collect();
-        let distinct: BTreeSet<&Vec<u8>> = by_key.keys().map(|(_, key)| key).collect();
-        let dialect = self.inner.db.dialect();
-        let any = dialect.any("key", 2, "bytea");
-        let kinds = tables::kinds(by_key.keys());
+        let (these, more) = tables::guards_named(self.dialect(), by_key.keys(), 2);
         let sql = format!(
-            "SELECT kind, key, version, value FROM guards WHERE tenant = $1 AND kind IN ({kinds}) AND {any} \
-             ORDER BY kind, key{lock}"
+            "SELECT kind, key, version, value FROM guards WHERE tenant = $1 AND {these} ORDER BY kind, key{lock}"
         );
-        let list = Value::Blobs(distinct.into_iter().map(|k| Some(k.clone())).collect());
-        for row in tx.rows(&sql, &[tenant.into(), list]).await? {
+        let args: Vec<Value> = std::iter::once(tenant.into()).chain(more).collect();
+        for row in tx.rows(&sql, &args).await? {
             if let Some(&key) = by_key.get(&(row.int(0)?, row.blob(1)?.to_vec())) {
                 present.guards.insert(key.clone(), (row.count(2)?, row.json(3)?));
             }
@@ -346,7 +342,7 @@ impl<B: Backend> SqlStore<B> {
             for pool in &w.row.settings.transfer.pools {
                 let pacing = &w.row.settings.pacing;
                 let (priority, weight) = (i64::from(pacing.share.priority), i64::from(pacing.share.weight));
-                let (ahead, lines) = (i64::from(pacing.dials_ahead()), i64::from(w.row.settings.caps.lines_max));
+                let (ahead, lines) = (i64::from(pacing.dials_ahead()), i64::from(w.row.settings.claimable_lines()));
                 let [one, two, three] = [tenant.into(), id.key().into(), pool.key().into()];
                 tx.run(
                     "INSERT INTO campaign_pools (tenant, campaign, pool, priority, weight, ahead, lines_max) \

@@ -157,15 +157,12 @@ impl<B: Backend> SqlStore<B> {
     ) -> Result<BTreeMap<GuardKey, Guard>, SqlError> {
         let by_key: BTreeMap<(i64, Vec<u8>), &GuardKey> =
             wanted.iter().map(|k| (tables::guard_key(keys, k), k)).collect();
-        let distinct: BTreeSet<&Vec<u8>> = by_key.keys().map(|(_, key)| key).collect();
-        let any = self.dialect().any("key", 2, "bytea");
-        let kinds = tables::kinds(by_key.keys());
-        let sql =
-            format!("SELECT kind, key, version, value FROM guards WHERE tenant = $1 AND kind IN ({kinds}) AND {any}");
-        let list = Value::Blobs(distinct.into_iter().map(|k| Some(k.clone())).collect());
+        let (these, more) = tables::guards_named(self.dialect(), by_key.keys(), 2);
+        let sql = format!("SELECT kind, key, version, value FROM guards WHERE tenant = $1 AND {these}");
+        let args: Vec<Value> = std::iter::once(tenant.into()).chain(more).collect();
         let mut found: BTreeMap<GuardKey, Guard> =
             wanted.iter().map(|k| (k.clone(), Guard::fresh(tenant, k.clone()))).collect();
-        for row in tx.rows(&sql, &[tenant.into(), list]).await? {
+        for row in tx.rows(&sql, &args).await? {
             if let Some(&key) = by_key.get(&(row.int(0)?, row.blob(1)?.to_vec())) {
                 let guard = Guard { tenant, key: key.clone(), version: row.count(2)?, value: row.json(3)? };
                 found.insert(key.clone(), guard);

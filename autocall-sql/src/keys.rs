@@ -52,12 +52,13 @@ fn now_ms() -> i64 {
 impl<B: Backend> SqlStore<B> {
     /// A store over a database whose schema is in place.
     pub fn new(db: B, sealing: Sealing) -> SqlStore<B> {
+        let groups_max = db.dialect().groups_max();
         let inner = Inner {
             db,
             sealing,
             floors: Floors::default(),
-            commits: Lanes::default(),
-            reads: Lanes::default(),
+            commits: Lanes::new(groups_max),
+            reads: Lanes::new(groups_max),
             turns: Turns::default(),
             keys: Mutex::default(),
             campaigns: Mutex::default(),

@@ -1,6 +1,7 @@
-//! Who reads, and who commits, with whom. One group of a tenant is under way at a time; what
+//! Who reads, and who commits, with whom. Few groups of a tenant are under way at a time; what
 //! arrives meanwhile waits and goes together in the next one. No timer adds latency: who comes
-//! alone goes at once.
+//! alone goes at once. One group is enough while few wait: large groups cost the database least. A
+//! long line has a further one, so that the database works while another group is decided.
 
 use autocall_core::TenantId;
 use autocall_core::ports::StoreError;
@@ -14,32 +15,39 @@ const GROUP_MAX: usize = 256;
 /// after the permits have expired.
 const WAITING_MAX: usize = 4096;
 
+/// So many wait before a further group is begun beside those under way, for each of them.
+const LONG: usize = 4;
+
 struct Lane<W> {
     queue: VecDeque<W>,
-    busy: bool,
+    /// Groups under way.
+    driven: usize,
 }
 
 /// Every tenant's lane for one kind of work.
 pub(crate) struct Lanes<W> {
     of: Mutex<BTreeMap<TenantId, Lane<W>>>,
-}
-
-impl<W> Default for Lanes<W> {
-    fn default() -> Self {
-        Lanes { of: Mutex::default() }
-    }
+    /// Most groups of a tenant under way.
+    groups_max: usize,
 }
 
 impl<W> Lanes<W> {
-    /// Stands in line. `true`: nobody drives the lane, so the caller has to start it.
+    /// With at most so many groups of a tenant under way.
+    pub(crate) fn new(groups_max: usize) -> Self {
+        Lanes { of: Mutex::default(), groups_max }
+    }
+
+    /// Stands in line. `true`: the caller has to drive a group.
     pub(crate) fn join(&self, tenant: TenantId, waiting: W) -> Result<bool, StoreError> {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = of.entry(tenant).or_insert_with(|| Lane { queue: VecDeque::new(), busy: false });
+        let lane = of.entry(tenant).or_insert_with(|| Lane { queue: VecDeque::new(), driven: 0 });
         if lane.queue.len() >= WAITING_MAX {
             return Err(StoreError::Unavailable("too many wait for the database".into()));
         }
         lane.queue.push_back(waiting);
-        Ok(!std::mem::replace(&mut lane.busy, true))
+        let more = lane.driven < self.groups_max && lane.queue.len() >= LONG * lane.driven;
+        lane.driven += usize::from(more);
+        Ok(more)
     }
 
     /// For whoever was told to start.
@@ -62,7 +70,7 @@ impl<W> Driving<'_, W> {
         let mut of = self.lanes.of.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = of.get_mut(&self.tenant)?;
         if lane.queue.is_empty() {
-            of.remove(&self.tenant);
+            leave(&mut of, self.tenant);
             self.ended = true;
             return None;
         }
@@ -74,7 +82,17 @@ impl<W> Driving<'_, W> {
 impl<W> Drop for Driving<'_, W> {
     fn drop(&mut self) {
         if !self.ended {
-            self.lanes.of.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tenant);
+            leave(&mut self.lanes.of.lock().unwrap_or_else(PoisonError::into_inner), self.tenant);
+        }
+    }
+}
+
+/// One driver less; with the last one the lane ends, and whoever still waits is told.
+fn leave<W>(of: &mut BTreeMap<TenantId, Lane<W>>, tenant: TenantId) {
+    if let Some(lane) = of.get_mut(&tenant) {
+        lane.driven -= 1;
+        if lane.driven == 0 {
+            of.remove(&tenant);
         }
     }
 }
@@ -85,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_lane_whose_driver_dies_is_started_by_the_next_one() {
-        let (lanes, tenant) = (Lanes::default(), TenantId(1));
+        let (lanes, tenant) = (Lanes::new(1), TenantId(1));
         assert_eq!(lanes.join(tenant, 1), Ok(true));
         assert_eq!(lanes.join(tenant, 2), Ok(false), "somebody drives");
         let mut driving = lanes.drive(tenant);
@@ -100,10 +118,31 @@ mod tests {
 
     #[test]
     fn a_lane_that_is_full_says_so_at_once() {
-        let (lanes, tenant) = (Lanes::default(), TenantId(1));
+        let (lanes, tenant) = (Lanes::new(1), TenantId(1));
         (0..WAITING_MAX).for_each(|n| assert!(lanes.join(tenant, n).is_ok()));
         assert!(matches!(lanes.join(tenant, 0), Err(StoreError::Unavailable(_))));
         assert_eq!(lanes.join(TenantId(2), 0), Ok(true), "another tenant's is not");
         assert_eq!(lanes.drive(tenant).next().map(|g| g.len()), Some(GROUP_MAX));
+    }
+
+    #[test]
+    fn a_long_line_has_a_second_group_under_way_and_no_third() {
+        let (lanes, tenant) = (Lanes::new(2), TenantId(1));
+        assert_eq!(lanes.join(tenant, 0), Ok(true));
+        let mut first = lanes.drive(tenant);
+        assert_eq!(first.next(), Some(vec![0]));
+        for n in 1..LONG {
+            assert_eq!(lanes.join(tenant, n), Ok(false), "few wait: they go together when the first is done");
+        }
+        assert_eq!(lanes.join(tenant, LONG), Ok(true));
+        assert_eq!(lanes.join(tenant, LONG + 1), Ok(false), "two are the most");
+        let mut second = lanes.drive(tenant);
+        assert_eq!(second.next().map(|g| g.len()), Some(LONG + 1));
+        assert_eq!(lanes.join(tenant, 100), Ok(false));
+        // The second dies: the first serves who waits.
+        drop(second);
+        assert_eq!(first.next(), Some(vec![100]));
+        assert_eq!(first.next(), None);
+        assert_eq!(lanes.join(tenant, 101), Ok(true), "nobody drives any more");
     }
 }

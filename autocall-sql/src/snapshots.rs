@@ -2,7 +2,7 @@
 //! arrive together, and a journey to the database costs more than a further row.
 
 use crate::commit::uuids;
-use crate::db::{Backend, Conn, Row, Scope, SqlError, Value};
+use crate::db::{Backend, Conn, Row, Scope, SqlError};
 use crate::find::{missing, readable};
 use crate::keys::SqlStore;
 use crate::seal::TenantKeys;
@@ -83,7 +83,7 @@ impl<B: Backend> SqlStore<B> {
         ids: &BTreeSet<CallId>,
     ) -> Result<BTreeMap<CallId, Result<Snapshot, SqlError>>, SqlError> {
         let keys = self.keys(tenant).await?;
-        let mut tx = self.inner.db.read(Scope::Tenant(tenant)).await?;
+        let mut tx = self.inner.db.read(Scope::Keyed(tenant)).await?;
         let mut answers = BTreeMap::new();
         let mut calls: BTreeMap<CallId, Versioned<Call>> = BTreeMap::new();
         for (id, call) in self.calls_by_id(&mut *tx, &keys, tenant, ids).await? {
@@ -214,13 +214,14 @@ impl<B: Backend> SqlStore<B> {
         let mut free = BTreeMap::new();
         for (from, most) in most {
             let any = self.dialect().any("pool", 2, "uuid");
+            // Few different statements, each with its limit in its plan.
+            let most = most.next_power_of_two();
             let sql = format!(
                 "SELECT id, version, sealed FROM agents WHERE tenant = $1 AND free = 1 AND standing >= $3 AND {any} \
-                 ORDER BY since, id LIMIT $4"
+                 ORDER BY since, id LIMIT {most}"
             );
             let pools = uuids(from.0.iter().map(|p| p.key()));
-            let args = [tenant.into(), pools, i64::from(from.1).into(), Value::from(most as u64)];
-            let rows = tx.rows(&sql, &args).await?;
+            let rows = tx.rows(&sql, &[tenant.into(), pools, i64::from(from.1).into()]).await?;
             let agents: Vec<_> = agents_from(keys, &rows).collect();
             free.insert(from, agents);
         }

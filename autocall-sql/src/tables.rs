@@ -3,7 +3,7 @@
 //! Columns are typed where something is searched or reported; the rest of a machine's state is
 //! JSON with a version of its own (`"v"`), and whatever names a person is sealed.
 
-use crate::db::{PutRow, Row, SqlError, Table, Value, brief};
+use crate::db::{Dialect, PutRow, Row, SqlError, Table, Value, brief};
 use crate::seal::{Field, TenantKeys};
 use autocall_core::agent::{self, Agent};
 use autocall_core::call::{Call, Record, Stage, Verdict};
@@ -505,14 +505,21 @@ pub fn guard_key(keys: &TenantKeys, key: &GuardKey) -> (i64, Vec<u8>) {
     }
 }
 
-/// The kinds among these keys, for `kind IN (…)`: with a range of kinds the key's index would be walked
-/// from end to end.
-pub(crate) fn kinds<'a>(keys: impl Iterator<Item = &'a (i64, Vec<u8>)>) -> String {
-    let kinds: std::collections::BTreeSet<i64> = keys.map(|(kind, _)| *kind).collect();
-    if kinds.is_empty() {
-        return "0".into();
+/// A condition that holds for these guards, and its arguments, numbered from `first`. Kind by kind: the
+/// index on both columns is then probed once for each guard, not for each kind and each key.
+pub(crate) fn guards_named<'a>(
+    dialect: Dialect,
+    keys: impl Iterator<Item = &'a (i64, Vec<u8>)>,
+    first: usize,
+) -> (String, Vec<Value>) {
+    let mut of: std::collections::BTreeMap<i64, Vec<Option<Vec<u8>>>> = std::collections::BTreeMap::new();
+    for (kind, key) in keys {
+        of.entry(*kind).or_default().push(Some(key.clone()));
     }
-    kinds.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+    let one = |(n, kind): (usize, &i64)| format!("(kind = {kind} AND {})", dialect.any("key", first + n, "bytea"));
+    let each: Vec<String> = of.keys().enumerate().map(one).collect();
+    let any = if each.is_empty() { "1 = 0".to_owned() } else { each.join(" OR ") };
+    (format!("({any})"), of.into_values().map(Value::Blobs).collect())
 }
 
 /// The row of `guards`.

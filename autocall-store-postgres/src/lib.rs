@@ -166,6 +166,10 @@ impl Postgres {
             Scope::Tenant(tenant) => {
                 self.app.begin(&format!("BEGIN {how}; SET LOCAL autocall.tenant = '{tenant}'")).await?
             }
+            Scope::Keyed(tenant) => {
+                let local = format!("SET LOCAL autocall.tenant = '{tenant}'");
+                self.app.begin(&format!("BEGIN {how}; {local}; SET LOCAL plan_cache_mode = force_generic_plan")).await?
+            }
             Scope::Directory => self.directory.begin(&format!("BEGIN {how}")).await?,
         };
         Ok(Box::new(tx))

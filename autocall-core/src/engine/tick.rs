@@ -70,8 +70,7 @@ impl Engine {
     /// Pauses a campaign whose budget allows no further call. While calls are in flight it only
     /// waits: what they do not use comes back.
     async fn out_of_money(&self, view: &CampaignView) -> Result<Option<Vec<Task>>, EngineError> {
-        let settings = &view.campaign.row.settings;
-        if live(view) > 0 || settings.cost.affordable(settings, view.spent_micros, 0) > 0 {
+        if live(view) > 0 || !is_out_of_money(view) {
             return Ok(None);
         }
         self.halt(view.campaign.row.id, "the budget is spent").await.map(Some)
@@ -156,6 +155,9 @@ impl Engine {
         let dialled = batch.calls.len() as u32;
         let denied = batch.changes.leads.len() as u32 - dialled;
         let next = match nothing_to_show {
+            // What a call in flight does not use comes back when it settles, and that is a look. Until then
+            // no agent of a shared pool is kept from other campaigns.
+            None if is_out_of_money(view) => now + SLEEP_MAX,
             Some(until) => until.max(now + Millis::from_secs(1)).min(now + SLEEP_MAX),
             None => next_look(view, plan, wanted, dialled, denied, found, now),
         };
@@ -247,8 +249,7 @@ impl Engine {
             let now = self.now();
             let reserved = self.store.agent(agent).await?.agent;
             super::preview::fits(&view, &reserved.row, now)?;
-            let settings = &view.campaign.row.settings;
-            if settings.cost.affordable(settings, view.spent_micros, live(&view)) == 0 {
+            if is_out_of_money(&view) {
                 return Err(EngineError::NotNow("the budget allows no further call"));
             }
             if !may_dial_one(&view, now) {
@@ -328,6 +329,12 @@ impl Engine {
         }
         Ok(owners)
     }
+}
+
+/// Whether the budget allows no further call, what those in flight may cost being set aside.
+fn is_out_of_money(view: &CampaignView) -> bool {
+    let settings = &view.campaign.row.settings;
+    settings.cost.affordable(settings, view.spent_micros, live(view)) == 0
 }
 
 /// Calls in flight.

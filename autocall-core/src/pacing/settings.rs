@@ -91,6 +91,11 @@ impl Settings {
     pub fn dials_ahead(&self) -> bool {
         matches!(self.mode, Mode::Predictive { .. } | Mode::Power { .. })
     }
+    /// Whether the campaign dials for free agents without being asked: in preview they ask for each
+    /// call, and a message campaign needs none. Others who share the agents leave it none then.
+    pub fn claims_agents(&self) -> bool {
+        !matches!(self.mode, Mode::Preview | Mode::Agentless { .. })
+    }
     /// Everything wrong with these settings; empty when they can be used.
     pub fn check(&self) -> Vec<Problem> {
         let mut wrong = Vec::new();

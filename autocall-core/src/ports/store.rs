@@ -83,9 +83,10 @@ pub struct Sharer {
     pub running: bool,
     /// Its calls in flight or waiting.
     pub open: u32,
-    /// Lines that are free under its cap.
+    /// Lines that are free under its cap; none where it claims no agents
+    /// ([`crate::settings::Settings::claimable_lines`]).
     pub room: u32,
-    /// Lines under its cap, in use or not.
+    /// Lines under its cap, in use or not; none where it claims no agents.
     pub lines_max: u32,
     /// Its open leads, due or not.
     pub leads: u32,

@@ -196,6 +196,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Lines on which free agents of a shared pool can be claimed.
+    pub fn claimable_lines(&self) -> u32 {
+        if self.pacing.claims_agents() { self.caps.lines_max } else { 0 }
+    }
+
     /// The zone of the campaign's own days; UTC where the name is not known (the linter says so).
     pub fn zone(&self) -> jiff::tz::TimeZone {
         jiff::tz::TimeZone::get(&self.timezone).unwrap_or(jiff::tz::TimeZone::UTC)

@@ -60,14 +60,14 @@ impl Telephony for Instant {
 
 /// A node: its own connections, its own engine.
 pub(super) struct Node {
-    pub(super) engine: Engine,
+    pub(super) engine: Arc<Engine>,
     pub(super) carrier: Arc<Instant>,
 }
 
 impl Node {
     pub(super) fn new(store: Arc<PostgresStore>, seed: u128) -> Node {
         let carrier = Arc::new(Instant::default());
-        let engine = Engine::new(Parts {
+        let engine = Arc::new(Engine::new(Parts {
             store,
             telephony: carrier.clone(),
             notifier: Arc::new(Silent),
@@ -75,34 +75,39 @@ impl Node {
             clock: Arc::new(ManualClock::at(NOW)),
             permission: Arc::new(Standard),
             ids: Ids::seeded(seed),
-        });
+        }));
         Node { engine, carrier }
     }
 
     /// Looks at campaigns until `calls` are dialled and recorded, or none has a lead left. How many
-    /// were.
+    /// were. As in the engine's own loop, the next look does not wait for the dials of the one before.
     pub(super) async fn dial(&self, campaigns: &[CampaignId], calls: u64) -> u64 {
-        let begun = self.carrier.dialled.load(Ordering::Relaxed);
-        loop {
-            let before = self.carrier.dialled.load(Ordering::Relaxed);
-            for campaign in campaigns {
-                let tasks = self.engine.tick(*campaign).await.expect("a tick");
-                self.perform(tasks).await;
-            }
-            let now = self.carrier.dialled.load(Ordering::Relaxed);
-            if now - begun >= calls || now == before {
-                return now - begun;
-            }
+        let (mut found, mut dialled) = (self.look(campaigns).await, 0);
+        while !found.is_empty() {
+            dialled += found.len() as u64;
+            let next = async { if dialled < calls { self.look(campaigns).await } else { Vec::new() } };
+            (found, ()) = tokio::join!(next, self.perform(found));
         }
+        dialled
     }
 
-    async fn perform(&self, tasks: Vec<Task>) {
-        let dials = tasks.into_iter().filter(|t| matches!(t, Task::Dial { .. }));
-        let done = stream::iter(dials).map(|task| self.engine.perform(task)).buffer_unordered(TASKS);
-        done.for_each(|done| async {
-            let _ = done.expect("a dial is recorded");
-        })
-        .await;
+    /// The dials that follow from a look at each campaign.
+    async fn look(&self, campaigns: &[CampaignId]) -> Vec<Task> {
+        let mut found = Vec::new();
+        for campaign in campaigns {
+            let tasks = self.engine.tick(*campaign).await.expect("a tick");
+            found.extend(tasks.into_iter().filter(|t| matches!(t, Task::Dial { .. })));
+        }
+        found
+    }
+
+    async fn perform(&self, dials: Vec<Task>) {
+        let done = stream::iter(dials).map(|task| {
+            let engine = self.engine.clone();
+            async move { tokio::spawn(async move { engine.perform(task).await }).await.expect("no panic") }
+        });
+        let each = |done: Result<Vec<Task>, _>| async { drop(done.expect("a dial is recorded")) };
+        done.buffer_unordered(TASKS).for_each(each).await;
     }
 
     /// Every call that was dialled turns out busy: it settles, with its record.
@@ -110,11 +115,12 @@ impl Node {
         let lines = std::mem::take(&mut *self.carrier.lines.lock().expect("no panic holds it"));
         let n = lines.len() as u64;
         let over = LegFacts { end: Some(End { cause: EndCause::Busy, at: NOW }), ..LegFacts::default() };
-        let done = stream::iter(lines).map(|line| self.engine.hear(line, over.clone(), false));
-        let heard = done.buffer_unordered(TASKS).for_each(|heard| async {
-            drop(heard.expect("a call settles"));
+        let done = stream::iter(lines).map(|line| {
+            let (engine, over) = (self.engine.clone(), over.clone());
+            async move { tokio::spawn(async move { engine.hear(line, over, false).await }).await.expect("no panic") }
         });
-        heard.await;
+        let each = |heard: Result<_, _>| async { drop(heard.expect("a call settles")) };
+        done.buffer_unordered(TASKS).for_each(each).await;
         n
     }
 }
