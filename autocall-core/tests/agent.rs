@@ -1,6 +1,6 @@
 //! The Agent machine where a table is not enough: missed offers, shifts, when to look again.
 
-use autocall_core::agent::{Address, Agent, AgentEvent, Hold, State, Status};
+use autocall_core::agent::{Address, Agent, AgentEvent, Hold, State, StationDue, Status};
 use autocall_core::call::ProviderRef;
 use autocall_core::id::{AgentId, CallId, PoolId, TenantId};
 use autocall_core::{Millis, Phone, Timestamp};
@@ -129,4 +129,73 @@ fn a_standing_leg_comes_up_once_and_is_given_up_when_it_never_does() {
     assert!(!it.is_standing() && !it.handle(&AgentEvent::StationUp(ProviderRef::from("CA3")), at(2_001)));
     it.handle(&dialled, at(3_000));
     assert_eq!(it.station.as_ref().map(|s| s.shift), Some(2), "a shift's number never comes back");
+}
+
+#[test]
+fn who_called_in_to_stand_keeps_their_leg_until_the_carrier_ends_it() {
+    let mut it = agent();
+    it.handle(&AgentEvent::StationCame { provider: "CA9".into(), from: None }, at(10));
+    let station = it.station.clone().expect("it is up");
+    assert_eq!((station.provider, station.from), (Some(ProviderRef::from("CA9")), None));
+    // Nobody can ring them again, so nothing is begun anew, only looked at.
+    let late = at(4 * 3_600);
+    it.handle(&AgentEvent::Tick, late);
+    assert_eq!((it.station_due(late), it.shifts), (None, 1));
+    assert!(it.wake_at() > late, "it does not wake over and over");
+    let mut rung = agent();
+    let from = Phone::from_digits(14_155_550_123);
+    rung.handle(&AgentEvent::StationCame { provider: "CA9".into(), from }, at(10));
+    assert_eq!(rung.station.as_ref().and_then(|s| s.from), from);
+    assert_eq!(rung.station_due(late), Some(StationDue::Rotate), "whoever has a number is rung anew");
+}
+
+#[test]
+fn a_long_talk_does_not_wake_anybody_over_a_tired_leg() {
+    let from = Phone::from_digits(14_155_550_101).expect("valid");
+    let mut it = agent();
+    it.handle(&AgentEvent::StationDialled { from, call_ms_max: 3_600_000 }, at(0));
+    it.handle(&AgentEvent::StationUp(ProviderRef::from("CA1")), at(5));
+    it.handle(&hold(1, Hold::Talking), at(60));
+    // Tired seven and a half minutes before the hour.
+    let late = at(5 + 3_600 - 400);
+    it.handle(&AgentEvent::Tick, late);
+    assert_eq!((it.station_due(late), it.wake_at()), (None, late + Millis::from_secs(60)), "only looked at");
+}
+
+#[test]
+fn a_leg_that_is_up_does_not_wait_to_be_dialled() {
+    let from = Phone::from_digits(14_155_550_101).expect("valid");
+    let mut it = agent();
+    it.handle(&AgentEvent::StationDialled { from, call_ms_max: 4 * 3_600_000 }, at(0));
+    let mut up = it.clone();
+    up.handle(&AgentEvent::StationUp(ProviderRef::from("CA1")), at(5));
+    assert!(!up.handle(&AgentEvent::StationWaits(1), at(6)));
+    assert!(up.is_standing());
+    assert!(it.handle(&AgentEvent::StationWaits(1), at(6)));
+    assert_eq!(it.station.as_ref().map(|s| (s.shift, s.from, s.redial_at)), Some((2, Some(from), Some(at(9)))));
+    assert_eq!((it.station_due(at(8)), it.station_due(at(9))), (None, Some(StationDue::Redial)));
+}
+
+#[test]
+fn being_free_takes_the_will_and_an_empty_line() {
+    let mut it = agent();
+    assert!(it.is_free());
+    it.handle(&hold(1, Hold::Reserved), at(1));
+    assert!(!it.is_free());
+    it.handle(&release(1, false, 5_000), at(2));
+    assert!(!it.is_free(), "writing up");
+    it.handle(&AgentEvent::Ready, at(3));
+    assert!(it.is_free());
+    it.handle(&AgentEvent::Status(Status::Away("lunch".into())), at(4));
+    assert!(!it.is_free());
+    assert!(!it.handle(&AgentEvent::Ready, at(5)), "there is nothing to write up");
+}
+
+#[test]
+fn who_gets_a_call_is_shown_no_preview_any_more() {
+    let mut it = agent();
+    let lead = autocall_core::id::LeadId::small(TENANT, 3);
+    it.shown = Some(autocall_core::agent::Shown { lead, until: at(100) });
+    it.handle(&hold(1, Hold::Reserved), at(1));
+    assert_eq!(it.shown_at(at(1)), None);
 }

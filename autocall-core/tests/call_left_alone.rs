@@ -1,7 +1,7 @@
 //! A carrier that says nothing, ever: no webhook, no answer to a look-up. The call must not wait
 //! for it for ever, because its number, its line and its lead wait with it.
 
-use autocall_core::call::{Call, CallPlan, Context, Effect, Event, LegFacts, ProviderRef, Stage};
+use autocall_core::call::{Call, CallPlan, Context, Effect, Event, LegFacts, ProviderRef, Stage, Stop};
 use autocall_core::settings::{Settings, TransferMode};
 use autocall_core::{CallId, CampaignId, LeadId, Millis, Outcome, Phone, Private, TenantId, Timestamp};
 use std::sync::Arc;
@@ -70,4 +70,30 @@ fn a_call_that_falls_silent_after_ringing_ends_as_unanswered() {
     let (outcome, after, looks) = left_alone(call);
     assert_eq!(outcome, Outcome::NoAnswer);
     assert!(looks >= 100 && after < Millis::from_hours(12), "{looks} look-ups in {after}");
+}
+
+#[test]
+fn the_last_look_up_gets_a_minute_for_its_answer() {
+    let (settings, mut call) = (Settings::default(), call());
+    let context = Context { settings: &settings, free: &[] };
+    let (mut now, mut last) = (START, START);
+    while matches!(call.stage, Stage::Dialing) {
+        now = call.wake_at(&settings, now).max(now + Millis::from_ms(1));
+        let effects = call.handle(&Event::Tick, &context, now);
+        if effects.iter().any(|effect| matches!(effect, Effect::LookUp { .. })) {
+            last = now;
+        }
+    }
+    assert_eq!(now - last, Millis::from_secs(60));
+}
+
+#[test]
+fn a_call_that_we_stopped_and_never_hear_of_again_is_no_attempt() {
+    let (settings, mut call) = (Settings::default(), call());
+    let context = Context { settings: &settings, free: &[] };
+    let facts = LegFacts { provider: Some(ProviderRef::from("CA1")), ..LegFacts::default() };
+    call.handle(&Event::Facts { leg: 0, facts }, &context, START);
+    call.handle(&Event::Stop(Stop::Listed), &context, START);
+    let (outcome, after, _) = left_alone(call);
+    assert_eq!((outcome, after), (Outcome::Canceled, Millis::from_hours(3)));
 }

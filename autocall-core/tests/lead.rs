@@ -2,7 +2,7 @@
 //! lists, numbers, limits.
 
 use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, TenantId};
-use autocall_core::lead::{Callback, Closed, Lead, LeadEvent, Number, Person, State};
+use autocall_core::lead::{Callback, Closed, Lead, LeadEvent, Number, Person, State, person_key};
 use autocall_core::settings::{NextNumber, Retry, Settings, Then};
 use autocall_core::{Millis, Outcome, Phone, Priority, Timestamp};
 use std::sync::Arc;
@@ -294,5 +294,145 @@ fn a_row_of_a_list_becomes_a_lead_with_all_that_it_says() {
     let fields: Vec<_> = person.fields.iter().map(|(k, v)| (k.to_string(), v.expose().to_owned())).collect();
     assert_eq!(fields, [("plan".to_owned(), "gold".to_owned())]);
     assert_eq!((lead.numbers.len(), lead.priority, lead.order, lead.due_at), (2, Priority::High, 5, NOW));
-    assert!(lead.is_open() && lead.person_key != 0);
+    assert_eq!((lead.filed.place, lead.is_open()), (5, true));
+    assert_eq!(lead.person_key, person_key(TENANT, Some("c-7"), lead.numbers[0].phone));
+}
+
+/// A lead with three numbers, called this often and answered this often.
+fn called(numbers: [(u16, u16); 3]) -> Lead {
+    let mut it = dialled(3);
+    for (number, (attempts, answers)) in it.numbers.iter_mut().zip(numbers) {
+        (number.attempts, number.answers) = (attempts, answers);
+    }
+    it
+}
+
+#[test]
+fn the_best_number_is_the_one_that_people_answered_and_of_equals_the_one_called_least() {
+    let mut settings = Settings::default();
+    let retry = Retry { retries_max: 9, delay_min: vec![10], next_number: NextNumber::Best, drop_number: false };
+    settings.retry.0.insert("busy".into(), retry);
+    let next = |it: Lead| after(it, &settings, &[settled(Outcome::Busy)]).number().map(|n| n.1);
+    assert_eq!(next(called([(5, 0), (5, 1), (5, 2)])), Some(phone(3)), "most answers");
+    assert_eq!(next(called([(5, 2), (5, 1), (5, 2)])), Some(phone(3)), "of two the one called less often");
+    assert_eq!(next(called([(1, 1), (2, 1), (3, 1)])), Some(phone(1)), "of equals the first");
+    assert_eq!(next(called([(9, 0), (2, 1), (2, 1)])), Some(phone(2)));
+    let mut without = called([(0, 0), (1, 0), (9, 9)]);
+    without.numbers[2].dropped = true;
+    assert_eq!(next(without), Some(phone(1)), "one that is not called any more is no choice");
+}
+
+#[test]
+fn the_next_attempt_can_begin_with_the_first_number_again() {
+    let mut settings = Settings::default();
+    let retry = Retry { retries_max: 9, delay_min: vec![10], next_number: NextNumber::First, drop_number: false };
+    settings.retry.0.insert("busy".into(), retry.clone());
+    let mut it = dialled(3);
+    it.next_number = 2;
+    assert_eq!(after(it.clone(), &settings, &[settled(Outcome::Busy)]).number(), Some((0, phone(1))));
+    it.numbers[0].dropped = true;
+    assert_eq!(after(it.clone(), &settings, &[settled(Outcome::Busy)]).number(), Some((1, phone(2))));
+    settings.retry.0.insert("busy".into(), Retry { next_number: NextNumber::Same, ..retry });
+    assert_eq!(after(it, &settings, &[settled(Outcome::Busy)]).number(), Some((2, phone(3))), "or with the same one");
+}
+
+#[test]
+fn a_number_that_has_had_its_share_of_calls_is_not_called_again() {
+    let mut settings = Settings::default();
+    settings.caps.attempts_per_number_max = 2;
+    let once = after(dialled(2), &settings, &[settled(Outcome::NoAnswer)]);
+    assert_eq!((once.numbers[0].attempts, once.numbers[0].answers, once.numbers[0].dropped), (1, 0, false));
+    let again = [LeadEvent::Dialled { call: call() }, settled(Outcome::NoAnswer)];
+    let twice = after(once.clone(), &settings, &again);
+    assert_eq!((twice.numbers[0].attempts, twice.numbers[0].dropped), (2, true));
+    assert_eq!((twice.number(), twice.numbers[1].attempts), (Some((1, phone(2))), 0));
+    let taken_back = [LeadEvent::Dialled { call: call() }, settled(Outcome::Canceled)];
+    assert_eq!(after(once.clone(), &settings, &taken_back).numbers[0].attempts, 1, "a call taken back is none");
+    let answered = [LeadEvent::Dialled { call: call() }, settled(Outcome::AgentUnavailable)];
+    assert_eq!(after(once.clone(), &settings, &answered).numbers[0].answers, 1);
+    settings.caps.attempts_per_number_max = 0;
+    assert!(!after(once, &settings, &again).numbers[0].dropped, "without a limit there is none");
+}
+
+#[test]
+fn a_lead_that_was_reached_is_done_though_its_only_number_had_its_share() {
+    let mut settings = Settings::default();
+    settings.caps.attempts_per_number_max = 1;
+    let it = after(dialled(1), &settings, &[settled(Outcome::Connected)]);
+    assert_eq!((it.state, it.numbers[0].dropped), (State::Closed { why: Closed::Done }, true));
+    let it = after(dialled(1), &settings, &[settled(Outcome::NoAnswer)]);
+    assert_eq!(it.state, State::Closed { why: Closed::NoNumber });
+    let two = after(dialled(2), &settings, &[settled(Outcome::NoAnswer)]);
+    assert_eq!((two.state, two.number()), (State::Open, Some((1, phone(2)))));
+}
+
+#[test]
+fn a_message_that_was_heard_is_the_end_where_nothing_follows_it() {
+    let mut settings = Settings::default();
+    for outcome in [Outcome::MessagePlayed, Outcome::Connected, Outcome::Busy] {
+        settings.retry.0.insert(outcome.name().into(), Retry::never());
+        let why = if outcome == Outcome::Busy { Closed::AttemptsUsed } else { Closed::Done };
+        assert_eq!(after(dialled(1), &settings, &[settled(outcome)]).state, State::Closed { why }, "{outcome}");
+    }
+}
+
+#[test]
+fn the_last_attempt_is_the_last() {
+    let mut settings = Settings::default();
+    settings.caps.attempts_max = 2;
+    let first = after(dialled(1), &settings, &[settled(Outcome::NoAnswer)]);
+    assert_eq!((first.state, first.attempts), (State::Open, 1));
+    let second = after(first, &settings, &[LeadEvent::Dialled { call: call() }, settled(Outcome::NoAnswer)]);
+    assert_eq!(second.state, State::Closed { why: Closed::AttemptsUsed });
+}
+
+#[test]
+fn outcomes_are_counted_by_name_whatever_their_reason() {
+    use autocall_core::outcome::Abandonment::{HungUpWaiting, NobodyFree};
+    let settings = Settings::default();
+    let mut it = lead(1);
+    for outcome in [Outcome::Abandoned(NobodyFree), Outcome::Busy, Outcome::Abandoned(HungUpWaiting)] {
+        it = after(it, &settings, &[LeadEvent::Dialled { call: call() }, settled(outcome)]);
+    }
+    assert_eq!(it.tally.to_vec(), [(Outcome::Abandoned(NobodyFree), 2), (Outcome::Busy, 1)]);
+    assert_eq!(it.last, Some(Outcome::Abandoned(HungUpWaiting)));
+}
+
+#[test]
+fn a_lead_that_is_called_or_closed_is_not_dialled_again() {
+    let settings = Settings::default();
+    let other = LeadEvent::Dialled { call: CallId::small(TENANT, 2) };
+    let running = dialled(1);
+    assert_eq!(after(running.clone(), &settings, std::slice::from_ref(&other)), running);
+    let closed = after(lead(1), &settings, &[LeadEvent::Close]);
+    assert_eq!(closed.state, State::Closed { why: Closed::ByHand });
+    assert_eq!(after(closed.clone(), &settings, &[other]), closed);
+    assert!(!closed.is_open() && !running.is_open() && lead(1).is_open());
+}
+
+#[test]
+fn a_lead_that_the_filter_leaves_out_is_parked_until_it_has_an_appointment() {
+    let mut it = lead(1);
+    assert!(!it.is_parked());
+    it.filed.parked = true;
+    assert!(it.is_parked());
+    it.handle(&LeadEvent::Appoint(Callback { at: hours(3), agent: None }), &Settings::default(), NOW);
+    assert!(!it.is_parked(), "appointments stand");
+    it.filed.parked = false;
+    assert!(!it.is_parked());
+}
+
+#[test]
+fn who_shares_a_key_of_their_own_is_one_person_and_without_one_the_number_is() {
+    let key = |tenant, id, n| person_key(TenantId(tenant), id, phone(n));
+    assert_eq!(key(1, Some("c-7"), 1), key(1, Some("c-7"), 2), "two numbers of one person");
+    assert_eq!(key(1, Some(" c-7 "), 1), key(1, Some("c-7"), 1), "blanks are no part of it");
+    assert_ne!(key(1, Some("c-7"), 1), key(1, Some("c-8"), 1));
+    assert_ne!(key(1, Some("c-7"), 1), key(2, Some("c-7"), 1), "another tenant's people are others");
+    assert_eq!([key(1, Some(" "), 1), key(1, Some(""), 1)], [key(1, None, 1); 2], "a blank is no key");
+    assert_ne!(key(1, None, 1), key(1, None, 2));
+    // Stored with leads and calls: it must never change.
+    let number = Phone::from_digits(12_125_550_123).expect("valid");
+    assert_eq!(person_key(TENANT, Some("c-7"), number), 0x49ca_3a69_22b4_80da);
+    assert_eq!(person_key(TENANT, None, number), 0x9f89_0e06_a85e_ab5d);
 }

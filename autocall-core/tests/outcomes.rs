@@ -408,3 +408,66 @@ fn a_machine_found_during_an_offer_waits_for_its_beep_and_asks_nobody() {
     let story = story.told(15, 0, |f| f.verdict = Some((Verdict::MachineBeep, at(15))));
     assert!(matches!(story.call.stage, Stage::Message { .. }), "{:?}", story.call.stage);
 }
+
+#[test]
+fn reports_name_every_outcome_in_plain_words() {
+    let words: Vec<String> = Outcome::ALL.iter().map(|o| o.to_string()).collect();
+    assert_eq!(
+        words,
+        [
+            "connected",
+            "abandoned (nobody free)",
+            "abandoned (hung up waiting)",
+            "abandoned (hung up during an offer)",
+            "abandoned (stopped)",
+            "agent unavailable",
+            "message played",
+            "voicemail left",
+            "machine",
+            "fax",
+            "busy",
+            "no answer",
+            "invalid number",
+            "unreachable",
+            "refused by carrier",
+            "blocked",
+            "canceled",
+            "lost",
+        ]
+    );
+}
+
+#[test]
+fn the_abandonment_rate_counts_people_who_answered_and_those_who_met_nobody() {
+    let names = |of: fn(Outcome) -> bool| -> BTreeSet<&str> {
+        Outcome::ALL.into_iter().filter(|o| of(*o)).map(Outcome::name).collect()
+    };
+    let answered = ["abandoned", "agent_unavailable", "connected", "message_played"];
+    assert_eq!(names(Outcome::is_live_answer), answered.into());
+    assert_eq!(names(Outcome::is_abandonment), ["abandoned", "agent_unavailable"].into());
+}
+
+#[test]
+fn a_key_says_yes_only_where_keys_do() {
+    let takes = |accept: Accept| ['1', '5', '#'].map(|key| accept.takes(key));
+    assert_eq!(takes(Accept::AnyKey), [true; 3]);
+    assert_eq!(takes(Accept::Key('5')), [false, true, false]);
+    assert_eq!(takes(Accept::Console), [false; 3], "only a click does");
+    assert_eq!(takes(Accept::Without), [false; 3], "picking up was the yes");
+}
+
+#[test]
+fn of_a_stored_call_that_says_nothing_about_recording_the_strictest_is_assumed() {
+    let plan = &Story::on_demand().call.plan;
+    let mut stored = serde_json::to_value(&**plan).expect("JSON");
+    stored.as_object_mut().expect("an object").remove("recording_needs");
+    let read: CallPlan = serde_json::from_value(stored).expect("a plan");
+    assert_eq!(read.recording_needs, RecordingMode::Consent);
+    assert!(!read.may_record_now());
+}
+
+#[test]
+fn legs_are_named_after_their_call() {
+    let call = Story::on_demand().call;
+    assert_eq!((call.leg_id(3).call, call.leg_id(3).leg), (call.id, 3));
+}

@@ -57,6 +57,7 @@ const MUTATED: &[Mutated] = &[
         tests: &[
             "agent",
             "call_left_alone",
+            "calls",
             "campaign",
             "engine",
             "golden_machines",
