@@ -5,6 +5,7 @@ use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_asser
 use proptest::strategy::Strategy as Gen;
 
 mod decides;
+mod prices;
 
 const NOON: Timestamp = Timestamp::from_secs(1_800_000_000);
 
