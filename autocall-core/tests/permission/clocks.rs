@@ -67,19 +67,16 @@ fn cases() -> impl Strategy<Value = (Hours, Vec<ZoneId>, Timestamp, Millis)> {
         instant("2026-04-04T15:00:00Z"),
         instant("2026-10-03T15:30:00Z"),
     ];
-    let at = (prop::sample::select(changes), -200_000_000i64..200_000_000, any::<bool>()).prop_map(|(at, off, even)| {
-        let ms = at.ms() + off;
-        Timestamp::from_ms(if even { ms.div_euclid(QUARTER) * QUARTER } else { ms })
-    });
-    let length = prop_oneof![
-        Just(0i64),
-        (0i64..120).prop_map(|n| n * QUARTER),
-        0i64..30 * 3_600_000,
-        0i64..120_000
-    ];
+    let at =
+        (prop::sample::select(changes), -200_000_000i64..200_000_000, any::<bool>()).prop_map(|(at, off, even)| {
+            let ms = at.ms() + off;
+            Timestamp::from_ms(if even { ms.div_euclid(QUARTER) * QUARTER } else { ms })
+        });
+    let length = prop_oneof![Just(0i64), (0i64..120).prop_map(|n| n * QUARTER), 0i64..30 * 3_600_000, 0i64..120_000];
     let name = || prop::sample::select(ZONES.to_vec());
     let days = (prop::option::weighted(0.2, -2i32..4), prop::option::weighted(0.2, 0i32..9));
-    let special = (prop::collection::btree_map(-1i32..6, spans(), 0..2), prop::option::weighted(0.3, (-1i32..5, spans())));
+    let special =
+        (prop::collection::btree_map(-1i32..6, spans(), 0..2), prop::option::weighted(0.3, (-1i32..5, spans())));
     (prop::array::uniform7(spans()), (name(), name(), prop::option::weighted(0.2, name())), at, length, days, special)
         .prop_map(|(week, (one, two, fixed), at, length, (first, last), (dates, holiday))| {
             let (today, _, _) = local(zone(one), at);
@@ -178,7 +175,8 @@ fn easter_falls_where_the_churches_table_says() {
         assert_eq!(easter(year), Some(date(year, 3, 21) + days), "{year}");
     }
     // The earliest and the latest that there are, and other centuries.
-    for (year, month, day) in [(1600, 4, 2), (1734, 4, 25), (1818, 3, 22), (1943, 4, 25), (2285, 3, 22), (2400, 4, 16)] {
+    for (year, month, day) in [(1600, 4, 2), (1734, 4, 25), (1818, 3, 22), (1943, 4, 25), (2285, 3, 22), (2400, 4, 16)]
+    {
         assert_eq!(easter(year), Some(date(year, month, day)), "{year}");
     }
     let friday = DayRule::Easter { days: -2 };

@@ -167,8 +167,7 @@ fn a_consent_counts_if_it_is_good_enough_and_from_its_beginning_to_its_end() {
 #[test]
 fn what_lifts_a_rule_lifts_it_exactly_as_long_as_it_holds() {
     let place = dallas();
-    let listed =
-        || Subject { lists: Lists { tenant: Some(Timestamp::NEVER), ..Lists::default() }, ..sales(&place) };
+    let listed = || Subject { lists: Lists { tenant: Some(Timestamp::NEVER), ..Lists::default() }, ..sales(&place) };
     let unless = |what: &str| only(&format!("unless = {{ {what} }}\nis = {{ suppression = {{ tenant = {{}} }} }}"));
     let (written, any_hour) = (unless("consent = \"written\""), unless("any_hour = true"));
     let with = |rules: &CompiledRules, given: Consent| {
@@ -182,7 +181,12 @@ fn what_lifts_a_rule_lifts_it_exactly_as_long_as_it_holds() {
     assert_eq!(with(&any_hour, Consent { any_hour: true, ..consent(ConsentClass::Express, now()) }), None);
 
     let (bought, asked) = (unless("purchase_within = \"30d\""), unless("inquiry_within = \"30d\""));
-    let dealt = |at| (Relationship { purchase_at: Some(at), inquiry_at: None }, Relationship { purchase_at: None, inquiry_at: Some(at) });
+    let dealt = |at| {
+        (
+            Relationship { purchase_at: Some(at), inquiry_at: None },
+            Relationship { purchase_at: None, inquiry_at: Some(at) },
+        )
+    };
     let after = |rules: &CompiledRules, relationship| until(rules, &Subject { relationship, ..listed() }, now());
     let (late, soon) = (now() - Millis::from_days(30), now() - Millis::from_days(30) + MS);
     for (rules, pick) in [(&bought, 0), (&asked, 1)] {
@@ -251,7 +255,8 @@ fn caps_and_rests_are_counted_for_the_number_or_for_the_person() {
     let person = PersonHistory::default();
     let denied = |rest: &str| {
         let rules = only(rest);
-        let verdict = may_call(&sales(&place), &rules, History { number: &number, person: &person }, now()).denied().cloned();
+        let verdict =
+            may_call(&sales(&place), &rules, History { number: &number, person: &person }, now()).denied().cloned();
         verdict.map(|denied| denied.until)
     };
     let cap = |key: &str| format!("is = {{ attempt-cap = {{ most = 2, per = \"3h\", key = \"{key}\" }} }}");

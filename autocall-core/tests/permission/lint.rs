@@ -235,9 +235,11 @@ fn a_looser_rule_is_told_from_a_stricter_one() {
     let cap = |most: u8, per: &str| {
         format!("is = {{ attempt-cap = {{ most = {most}, per = \"{per}\", key = \"number\" }} }}")
     };
-    let rest =
-        |rest: &str| format!("is = {{ cooldown-after = {{ event = \"attempt\", rest = \"{rest}\", key = \"number\" }} }}");
-    let registry = |age: &str| format!("is = {{ suppression = {{ registry = {{ name = \"r\", age_max = \"{age}\" }} }} }}");
+    let rest = |rest: &str| {
+        format!("is = {{ cooldown-after = {{ event = \"attempt\", rest = \"{rest}\", key = \"number\" }} }}")
+    };
+    let registry =
+        |age: &str| format!("is = {{ suppression = {{ registry = {{ name = \"r\", age_max = \"{age}\" }} }} }}");
     let hours = |week: &str| format!("is = {{ hours = {{ week = \"{week}\" }} }}");
     let off = |is: String| format!("status = \"unconfirmed\"\nreading = \"off\"\nnote = \"n\"\n{is}");
     for (old, new, why) in [

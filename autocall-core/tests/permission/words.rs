@@ -31,10 +31,7 @@ fn each_kind_of_rule_is_one_line_that_people_understand() {
             "attempt-cap = { most = 3, per = \"24h\", key = \"person\", not_counted = [\"no_answer\", \"busy\"] }",
             "at most 3 attempts per person and subject in any 24 hours, not counting no answer, busy",
         ),
-        (
-            "attempt-cap = { most = 7, per = \"7d\", key = \"number\" }",
-            "at most 7 attempts per number in any 7 days",
-        ),
+        ("attempt-cap = { most = 7, per = \"7d\", key = \"number\" }", "at most 7 attempts per number in any 7 days"),
         (
             "cooldown-after = { event = \"conversation\", rest = \"7d\", key = \"person\" }",
             "7 days of rest for the person and subject after a conversation",
@@ -62,10 +59,7 @@ fn each_kind_of_rule_is_one_line_that_people_understand() {
         ("suppression = { tenant = {} }", "not if on the tenant's own list"),
         ("suppression = { campaign = {} }", "not if on the campaign's own list"),
         ("suppression = { revoked = {} }", "not after any revocation or objection"),
-        (
-            "suppression = { revoked = { read = \"what-it-names\" } }",
-            "not after a revocation that names such calls",
-        ),
+        ("suppression = { revoked = { read = \"what-it-names\" } }", "not after a revocation that names such calls"),
         ("suppression = { reassigned = {} }", "not if a reassigned-number check said yes"),
         (
             "suppression = { reassigned = { age_max = \"1d\" } }",

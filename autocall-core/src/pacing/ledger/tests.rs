@@ -170,7 +170,10 @@ fn each_ending_counts_what_it_is() {
     assert_eq!(l.counts(Window::Rolling, key(1, 0)), None);
     assert_eq!(l.counts(Window::Day, key(0, 0)).unwrap().live, 1, "a node whose clock is behind sees today");
     l.apply(&LedgerDelta::settled(key(0, 0), CountsDelta::served()));
-    assert_eq!((l.counts(Window::Day, key(1, 0)).unwrap().live, l.counts(Window::Total, key(1, 0)).unwrap().live), (1, 2));
+    assert_eq!(
+        (l.counts(Window::Day, key(1, 0)).unwrap().live, l.counts(Window::Total, key(1, 0)).unwrap().live),
+        (1, 2)
+    );
     l.apply(&LedgerDelta { reviewed: 5, reviewed_people: 2, ..LedgerDelta::at(key(1, 0)) });
     l.apply(&LedgerDelta { reviewed: 5, reviewed_people: 2, ..LedgerDelta::at(key(1, 0)) });
     assert_eq!(l.reviewed(), (10, 4));

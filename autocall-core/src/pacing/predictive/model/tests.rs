@@ -402,12 +402,8 @@ fn numbers_that_cannot_be_are_not_taken_up() {
     assert!(spoilt(&|l| l.talk.exposure.truncate(3)));
     assert!(spoilt(&|l| l.talk.hit.truncate(3)));
     type Change = fn(&mut Learned, f32);
-    let changes: [Change; 4] = [
-        |l, v| l.drift_seen = v,
-        |l, v| l.drift_expected = v,
-        |l, v| l.verdict_s = v,
-        |l, v| l.verdicts = v,
-    ];
+    let changes: [Change; 4] =
+        [|l, v| l.drift_seen = v, |l, v| l.drift_expected = v, |l, v| l.verdict_s = v, |l, v| l.verdicts = v];
     for change in changes {
         assert!(spoilt(&|l| change(l, -1.0)) && spoilt(&|l| change(l, f32::NAN)) && !spoilt(&|l| change(l, 0.0)));
     }

@@ -367,8 +367,12 @@ fn differences_from_the_tables_count_once_enough_people_were_seen() {
         p.plan(&view(&[], &[], &ledger), NOON);
         p.people = people;
         (p.learned.drift_expected, p.fresh.drift_expected) = (0.0, 0.0);
-        let seen =
-            Observation::Dial { class: 0, result: DialResult::Nobody, picked_up_after: None, after: Millis::from_secs(20) };
+        let seen = Observation::Dial {
+            class: 0,
+            result: DialResult::Nobody,
+            picked_up_after: None,
+            after: Millis::from_secs(20),
+        };
         p.observe(seen, NOON);
         let due = p.model.curve(0).expected(20.0);
         assert!(due > 0.1 && (p.learned.drift_expected == 0.0 || p.learned.drift_expected == due));
