@@ -26,6 +26,9 @@ use autocall_core::settings::{Purpose, Settings, ShowLimit};
 use autocall_core::{Millis, Phone, Priority, TenantId, Timestamp};
 use std::sync::{Arc, Mutex};
 
+#[path = "planning/filed.rs"]
+mod filed;
+
 const TENANT: TenantId = TenantId(1);
 /// Wednesday 2026-11-18, 18:00 UTC: ten in San Francisco.
 const NOW: Timestamp = Timestamp::from_secs(1_795_024_800);

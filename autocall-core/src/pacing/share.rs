@@ -262,6 +262,60 @@ mod tests {
         assert!((48..=52).contains(&got[0]) && got[1] >= 540, "{got:?}");
     }
 
+    #[test]
+    fn a_wish_stands_for_three_seconds_and_nothing_is_saved_up() {
+        let (one, now) = (Share { priority: 5, weight: 1 }, Timestamp::from_secs(1_800_000_000));
+        let ms = Millis::from_ms;
+        let mut turns = Turns::default();
+        assert_eq!(turns.may_take('a', one, 7, now), 7, "alone, all of it");
+        turns.took('a', 0, 5, now);
+        let after = |off: i64| turns.clone().may_take('b', one, 10, now + ms(off));
+        assert_eq!((after(0), after(3000), after(3001)), (5, 5, 10));
+        turns.took('a', 0, 0, now);
+        assert_eq!(turns.clone().may_take('b', one, 10, now), 10, "who wants nothing holds nobody up");
+        // Whoever comes new is not owed what the others had before.
+        turns.took('a', 100, 8, now);
+        assert_eq!(turns.clone().may_take('b', one, 4, now), 2);
+        // Who had ten before is behind one who had two, even after a while of his own silence.
+        let mut turns = Turns::default();
+        turns.may_take('a', one, 10, now);
+        turns.took('a', 10, 0, now);
+        turns.may_take('b', one, 2, now + ms(2000));
+        turns.took('b', 2, 5, now + ms(2000));
+        assert_eq!(turns.clone().may_take('a', one, 6, now + ms(4500)), 1);
+        // And one who still waits keeps his place.
+        turns.took('a', 0, 9, now + ms(2500));
+        turns.took('b', 0, 9, now + ms(2500));
+        assert_eq!(turns.clone().may_take('b', one, 6, now + ms(2500)), 6);
+        assert_eq!(turns.may_take('b', one, 12, now + ms(2500)), 10, "then they take turns");
+        assert_eq!(turns.may_take('b', one, 5000, now + ms(2500)), 1000 - 9, "a look takes a thousand at most");
+    }
+
+    #[test]
+    fn turns_go_by_priority_and_by_what_each_had_for_its_weight() {
+        let now = Timestamp::from_secs(1_800_000_000);
+        let share = |priority, weight| Share { priority, weight };
+        let of = |own: Share, rival: Share, unmet: u32, tokens: u32| {
+            let mut turns = Turns::default();
+            turns.may_take('r', rival, 1, now);
+            turns.took('r', 0, unmet, now);
+            turns.may_take('o', own, tokens, now)
+        };
+        assert_eq!(of(share(5, 1), share(5, 1), 100, 8), 4);
+        assert_eq!(of(share(5, 3), share(5, 1), 100, 8), 6);
+        assert_eq!(of(share(5, 1), share(5, 3), 100, 8), 2);
+        assert_eq!(of(share(5, 0), share(5, 0), 100, 8), 4, "no weight is the least");
+        assert_eq!((of(share(6, 1), share(5, 9), 100, 8), of(share(4, 9), share(5, 1), 100, 8)), (8, 0));
+        assert_eq!(of(share(4, 9), share(5, 1), 3, 8), 5, "a higher priority takes what it wished for and no more");
+        let mut turns = Turns::default();
+        turns.may_take('o', share(5, 1), 3, now);
+        turns.took('o', 3, 5, now);
+        turns.may_take('r', share(5, 4), 8, now);
+        turns.took('r', 8, 100, now);
+        // Three dials of a weight of one; beside them eight of a weight of four make two.
+        assert_eq!(turns.may_take('o', share(5, 1), 6, now), 3);
+    }
+
     fn parts(whole: u32, claims: &[(u8, u32, u32)]) -> Vec<u32> {
         let claims: Vec<Claim> =
             claims.iter().map(|&(priority, weight, want)| Claim { priority, weight, want }).collect();

@@ -162,3 +162,38 @@ fn a_view_counts_what_needs_an_agent() {
     assert_eq!(Limits { leads_left: None, ..limits }.dial_max(), 8);
     assert_eq!(Limits { dials_now: 99, leads_left: None, ..limits }.dial_max(), 9);
 }
+
+#[test]
+fn a_fixed_ratio_holds_until_the_budget_is_overdrawn() {
+    let now = Timestamp::from_secs(1_800_000_000);
+    let day = DayKey::with_offset(now, 0);
+    let agents = [AgentView { phase: Phase::Idle, since: now, share_pct: 100 }; 4];
+    let plan = |served: i32, lost: i32, transfer: Transfer| {
+        let rules = LedgerRules::default();
+        let mut ledger = Ledger::new(day, &rules);
+        for (c, n) in [(CountsDelta::served(), served), (CountsDelta::given_up(true), lost)] {
+            let counts = CountsDelta::from(<[i32; 7]>::from(c).map(|v| v * n));
+            ledger.apply(&LedgerDelta { counts, ..LedgerDelta::at(day) });
+        }
+        let (limits, ledger) = (Limits::open(), &ledger);
+        let view = View { agents: &agents, calls: &[], next_classes: &[], limits, ledger, day, transfer };
+        let plan = Power { ratio: 2.0, ledger: rules }.plan(&view, now);
+        (plan.dial, plan.why.reason, plan.why.window, plan.why.budget)
+    };
+    let today = Some(Window::Day);
+    assert_eq!(plan(97, 3, Transfer::Standing), (8, Reason::Power, today, 0.0), "spent to the last, not overdrawn");
+    let (dial, reason, ..) = plan(96, 4, Transfer::Standing);
+    assert_eq!((dial, reason), (4, Reason::BudgetSpent));
+    let (dial, reason, ..) = plan(96, 4, Transfer::OnDemand);
+    assert_eq!((dial, reason), (4, Reason::BudgetSpent));
+    let (dial, reason, ..) = plan(97, 3, Transfer::OnDemand);
+    assert_eq!((dial, reason), (4, Reason::Reserving));
+}
+
+#[test]
+fn the_shipped_predictive_settings_are_those_of_the_cap() {
+    let s = Settings::predictive(0.02);
+    assert_eq!(s.mode, Mode::Predictive { cap: 0.02, target_wait_s: None });
+    assert_eq!((s.ledger.cap, s.check()), (0.02, Vec::new()));
+    assert!(s.dials_ahead());
+}

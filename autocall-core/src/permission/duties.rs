@@ -267,4 +267,87 @@ mod tests {
         let recorded = Intent { recording: Some(RecordingMode::Announce), ..whole };
         assert!(california.obstacles(&recorded, &rules)[0].message.contains("explicit yes"));
     }
+
+    #[test]
+    fn what_is_enough_is_no_obstacle() {
+        let rules = presets::compile("us-sales", Vec::new()).expect("known").expect("compiles");
+        let message = |interactive_opt_out| {
+            let says = ["seller", "number"].map(str::to_owned).into();
+            Some(Saying { must_say: says, interactive_opt_out, ..Saying::default() })
+        };
+        let asked = Duties {
+            ring_min: Millis::from_secs(15),
+            abandon_message: message(false),
+            recording: RecordingMode::Announce,
+            ..Duties::default()
+        };
+        let intent = Intent {
+            could_abandon: true,
+            message_says: Some(["seller", "number", "music"].map(str::to_owned).into()),
+            ring_max: Millis::from_secs(15),
+            agents_on_demand: true,
+            recording: Some(RecordingMode::Announce),
+            ..Intent::default()
+        };
+        assert_eq!(asked.obstacles(&intent, &rules), [], "no opt-out was asked for, and late does not count");
+        let stricter = Duties { abandon_message: message(true), ..asked.clone() };
+        assert_eq!(stricter.obstacles(&intent, &rules).len(), 1);
+        assert_eq!(stricter.obstacles(&Intent { message_opt_out_works: true, ..intent.clone() }, &rules), []);
+        let silent = Intent { message_says: Some(["seller".to_owned()].into()), ..intent.clone() };
+        let found = asked.obstacles(&silent, &rules);
+        assert_eq!((found.len(), found[0].message.ends_with("does not say number")), (1, true), "{found:?}");
+        assert!(found[0].rules.is_empty(), "none of these duties came from a rule");
+        assert_eq!(asked.obstacles(&Intent { could_abandon: false, ..silent }, &rules), []);
+        for (mode, is_enough) in
+            [(RecordingMode::OneParty, false), (RecordingMode::Announce, true), (RecordingMode::Consent, true)]
+        {
+            let found = asked.obstacles(&Intent { recording: Some(mode), ..intent.clone() }, &rules);
+            assert_eq!(found.is_empty(), is_enough, "{mode:?}");
+            assert!(found.iter().all(|o| o.message == "recording needs an announcement"));
+        }
+        assert_eq!(asked.obstacles(&Intent { recording: None, ..intent }, &rules), []);
+    }
+
+    #[test]
+    fn several_rules_of_one_kind_combine_to_the_strictest() {
+        let head = "title = \"t\"\njurisdiction = \"US\"\ncitation = \"c\"\nstatus = \"confirmed\"\nverified_on = \"2026-11-22\"";
+        let rules: String = [
+            "min-ring = { ring = \"15s\" }",
+            "min-ring = { ring = \"20s\" }",
+            "connect-deadline = { within = \"3s\" }",
+            "connect-deadline = { within = \"2s\" }",
+            "abandon-cap = { rate = 0.05, window = \"day\" }",
+            "abandon-cap = { rate = 0.04, window = \"day\" }",
+            "abandon-cap = { rate = 0.03, window = \"month\" }",
+            "abandon-message = { within = \"5s\", must_say = [\"seller\"], interactive_opt_out = true }",
+            "abandon-message = { within = \"2s\", must_say = [\"number\"] }",
+            "disclosure-timer = { within = \"60s\", must_say = [\"name\"], end_within = \"30s\" }",
+            "disclosure-timer = { within = \"30s\", must_say = [\"company\"], end_within = \"10s\" }",
+            "disclosure-timer = { within = \"40s\", must_say = [\"name\"] }",
+            "retention = { record = \"call\", keep = \"5y\" }",
+            "retention = { record = \"call\", keep = \"2y\" }",
+        ]
+        .iter()
+        .enumerate()
+        .map(|(i, is)| format!("[[rule]]\nid = \"r{i}\"\n{head}\nis = {{ {is} }}\n"))
+        .collect();
+        let text = format!("id = \"mine\"\nversion = \"1\"\ntitle = \"t\"\n{rules}");
+        let pack = crate::permission::rule::Pack::parse(&text).unwrap_or_else(|e| panic!("{e}"));
+        let rules = CompiledRules::compile(&[pack]).expect("fine");
+        let dallas = place("+12145550123");
+        let phone = Phone::from_e164("+12145550123").expect("a number");
+        let d = duties(&Subject::new(phone, &dallas, Purpose::Sales, Millis::ZERO), &rules, Timestamp::EPOCH);
+        assert_eq!((d.ring_min, d.connect_within), (Millis::from_secs(20), Some(Millis::from_secs(2))));
+        assert_eq!(d.abandon_rate(AbandonWindow::Day), Some(0.04));
+        assert_eq!(d.abandon_rate(AbandonWindow::Month), Some(0.03));
+        assert_eq!((d.abandon_rate(AbandonWindow::Tumbling30d), d.late_counts()), (None, false));
+        let message = d.abandon_message.expect("two rules");
+        assert_eq!((message.within, message.interactive_opt_out), (Millis::from_secs(2), true));
+        assert_eq!(list(&message.must_say), "number, seller");
+        let said = d.disclosure.expect("three rules");
+        assert_eq!((said.within, said.end_within), (Millis::from_secs(30), Some(Millis::from_secs(10))));
+        assert_eq!(list(&said.must_say), "company, name");
+        assert_eq!(d.retention["call"], Millis::from_days(5 * 366));
+        assert_eq!(d.rules.len(), 14);
+    }
 }

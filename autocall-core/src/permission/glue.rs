@@ -107,4 +107,25 @@ mod tests {
             assert_eq!(Happened::from(outcome) == Happened::NotConnected, never_rang, "{outcome:?}");
         }
     }
+
+    #[test]
+    fn each_ending_and_kind_of_line_has_its_word_in_the_rules() {
+        use crate::phone::LineType as Known;
+        for (outcome, happened) in [
+            (Outcome::Connected, Happened::Conversation),
+            (Outcome::MessagePlayed, Happened::Conversation),
+            (Outcome::Abandoned(Abandonment::NobodyFree), Happened::Abandoned),
+            (Outcome::VoicemailLeft, Happened::MessageLeft),
+            (Outcome::Machine, Happened::Machine),
+            (Outcome::Fax, Happened::Fax),
+            (Outcome::Busy, Happened::Busy),
+            (Outcome::NoAnswer, Happened::NoAnswer),
+            (Outcome::Canceled, Happened::NoAnswer),
+        ] {
+            assert_eq!(Happened::from(outcome), happened, "{outcome:?}");
+        }
+        let lines = [Known::Fixed, Known::Mobile, Known::Voip].map(LineType::from);
+        assert_eq!(lines, [LineType::Landline, LineType::Mobile, LineType::Voip]);
+        assert_eq!(LineType::from(Known::FixedOrMobile), LineType::Unknown, "which of both nobody knows");
+    }
 }

@@ -209,7 +209,7 @@ impl Hours {
                     break;
                 }
                 let Ok(number) = Day::try_from(day) else { return };
-                if self.last_day.is_some_and(|last| number > last) && self.dates.range(number..).next().is_none() {
+                if self.last_day.is_some_and(|last| number > last) {
                     return;
                 }
                 for span in self.on(number) {

@@ -159,4 +159,49 @@ mod tests {
         };
         assert_eq!(problems(off), Vec::<String>::new());
     }
+
+    #[test]
+    fn the_law_is_kept_by_whatever_counts_at_least_as_strictly() {
+        // A cap of the campaign's own that is narrower than its ledger's is the one that counts.
+        let narrow = |s: &mut Settings| {
+            s.pacing.mode = Mode::Predictive { cap: 0.02, target_wait_s: None };
+            s.pacing.ledger.cap = 0.05;
+        };
+        assert_eq!(problems(narrow), Vec::<String>::new());
+        let wide = |s: &mut Settings| {
+            s.pacing.mode = Mode::Predictive { cap: 0.04, target_wait_s: None };
+            s.pacing.ledger.cap = 0.05;
+        };
+        assert_eq!(problems(wide), ["pacing.mode.cap"]);
+        let power = |s: &mut Settings| {
+            s.pacing.mode = Mode::Power { ratio: 2.0 };
+            s.pacing.ledger.cap = 0.05;
+        };
+        assert_eq!(problems(power), ["pacing.ledger.cap"]);
+        // One call for each agent abandons nobody, whatever its ledger says.
+        let progressive = |s: &mut Settings| {
+            s.pacing.mode = Mode::Progressive;
+            (s.pacing.ledger.cap, s.pacing.ledger.deadline_ms, s.pacing.ledger.late_counts) = (0.1, 9000, false);
+        };
+        assert_eq!(problems(progressive), Vec::<String>::new());
+        assert_eq!(problems(|s| s.pacing.ledger.deadline_ms = 2000), Vec::<String>::new());
+        let period = |s: &mut Settings| s.pacing.ledger.per_day = false;
+        assert_eq!(problems(period), Vec::<String>::new(), "the period of 30 days is the law's own");
+        let kept = |s: &mut Settings| {
+            s.pacing.ledger.misjudged = Misjudged::Ignored;
+            s.amd.machine = OnMachine::Connect;
+        };
+        assert_eq!(problems(kept), Vec::<String>::new(), "machines are not hung up on");
+        let several = |s: &mut Settings| {
+            s.pacing.ledger.late_counts = false;
+            s.pacing.ledger.deadline_ms = 5000;
+        };
+        assert_eq!(problems(several), ["pacing.ledger.late_counts", "pacing.ledger.deadline_ms"]);
+        let anonymous = |s: &mut Settings| {
+            s.caller_ids.clear();
+            s.seller.phone = None;
+            s.pacing.ledger.late_counts = false;
+        };
+        assert_eq!(problems(anonymous), ["pacing.ledger.late_counts"], "the law asks before there is a number");
+    }
 }

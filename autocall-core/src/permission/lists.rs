@@ -310,4 +310,75 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn patterns_cover_exactly_what_they_say() {
+        let phone = |text: &str| Phone::from_e164(text).expect("a number");
+        let covers = |pattern: &str, number: &str| pattern.parse::<Pattern>().expect(pattern).covers(phone(number));
+        let range = "+14155550100-+14155550199";
+        assert!(covers("+14155550123", "+14155550123") && !covers("+14155550123", "+14155550124"));
+        assert!(covers(range, "+14155550100") && covers(range, "+14155550199"));
+        assert!(!covers(range, "+14155550099") && !covers(range, "+14155550200"));
+        assert!(covers("+1415*", "+14155550123") && covers("+14155550123*", "+14155550123"));
+        assert!(!covers("+1415*", "+14165550123") && !covers("+4155*", "+14155550123"));
+        assert!(covers("+1*", "+14155550123") && !covers("+44*", "+14155550123"));
+        assert_eq!(prefixes(phone("+14155550123")).take(4).collect::<Vec<_>>(), [1, 14, 141, 1415]);
+        assert_eq!(prefixes(phone("+14155550123")).last(), Some(14_155_550_123));
+        let one: Pattern = "+14155550123-+14155550123".parse().expect("a range of one");
+        assert!(one.covers(phone("+14155550123")));
+        for wrong in ["+1000000000000000*", "+14155550123-+441234567890", "+1 415*", "+٤*"] {
+            assert!(wrong.parse::<Pattern>().is_err(), "{wrong}");
+        }
+        assert!("+999999999999999*".parse::<Pattern>().is_ok(), "fifteen digits");
+        assert_eq!(format!("{:?}", "+9999999*".parse::<Pattern>().expect("seven digits")), "+9999999*");
+        assert_eq!(format!("{:?}", "+10000000*".parse::<Pattern>().expect("eight digits")), "+•••*");
+        let text = serde_json::to_string(&one).expect("plain data");
+        assert_eq!(serde_json::from_str::<Pattern>(&text).expect("own text"), one);
+    }
+
+    #[test]
+    fn stretches_that_touch_and_end_together_are_one() {
+        let of = |texts: &[(&str, Option<i64>)]| {
+            let entries: Vec<Entry> = texts.iter().map(|(text, until)| entry(text, *until)).collect();
+            Patterns::new(&entries)
+        };
+        let joined = of(&[("+14155550100-+14155550109", Some(9)), ("+14155550110-+14155550119", Some(9))]);
+        assert_eq!(joined, of(&[("+14155550100-+14155550119", Some(9))]));
+        let apart = of(&[("+14155550100-+14155550109", Some(9)), ("+14155550111-+14155550119", Some(9))]);
+        assert_eq!(apart.stretches.len(), 2);
+        let shorter = of(&[("+14155550100-+14155550109", Some(9)), ("+14155550110-+14155550119", Some(8))]);
+        assert_eq!(shorter.stretches.len(), 2);
+        let nested = of(&[("+14155550100-+14155550109", Some(9)), ("+14155550104", Some(5))]);
+        assert_eq!(nested.stretches.len(), 1, "a shorter end within a longer one says nothing");
+        assert!(of(&[]).is_empty() && !joined.is_empty() && !of(&[("+1900*", None)]).is_empty());
+        let both = of(&[("+1900*", Some(5)), ("+1900*", Some(9)), ("+1900*", Some(7))]);
+        let number = Phone::from_e164("+19005550123").expect("a number");
+        assert_eq!(both.listed_until(number, Timestamp::from_secs(1)), Some(Timestamp::from_secs(9)));
+    }
+
+    #[test]
+    fn a_range_is_covered_by_as_few_prefixes_as_there_are() {
+        let cover = |from: u64, to: u64| {
+            let phone = |digits| Phone::from_digits(digits).expect("a number");
+            covering_prefixes(phone(from), phone(to)).expect("a range")
+        };
+        assert_eq!(
+            cover(14_155_550_100, 14_155_551_099),
+            [
+                14_155_550_1,
+                14_155_550_2,
+                14_155_550_3,
+                14_155_550_4,
+                14_155_550_5,
+                14_155_550_6,
+                14_155_550_7,
+                14_155_550_8,
+                14_155_550_9,
+                14_155_551_0
+            ]
+        );
+        assert_eq!(cover(14_155_550_000, 14_155_559_999), [1_415_555]);
+        assert_eq!(cover(10_000_000_000, 19_999_999_999), [1], "a whole calling code");
+        assert_eq!(cover(14_155_550_099, 14_155_550_110), [14_155_550_099, 1_415_555_010, 14_155_550_110]);
+    }
 }

@@ -131,4 +131,37 @@ mod tests {
             assert_eq!(parse_week(text).expect_err(text).part, part, "{text}");
         }
     }
+
+    #[test]
+    fn times_of_day_are_read_to_the_minute() {
+        let spans = |text: &str| parse_spans(text).map(|s| s.iter().map(|s| (s.from_ms, s.to_ms)).collect::<Vec<_>>());
+        assert_eq!(spans("00:00-24:00"), Ok(vec![(0, 86_400_000)]));
+        assert_eq!(spans("9:05-23:59"), Ok(vec![(32_700_000, 86_340_000)]));
+        assert_eq!(spans(" closed "), Ok(Vec::new()));
+        assert_eq!(spans("10:00-11:00,08:00-09:30"), Ok(vec![(28_800_000, 34_200_000), (36_000_000, 39_600_000)]));
+        for wrong in [
+            "",
+            "09:00",
+            "09:00-09:00",
+            "10:00-09:00",
+            "25:00-26:00",
+            "24:01-24:02",
+            "09:5-10:00",
+            "009:00-10:00",
+            "a:00-10:00",
+            "09:0a-10:00",
+            ":00-10:00",
+            "09:600-10:00",
+            "09:60-11:00",
+            "24:30-25:00",
+        ] {
+            assert!(spans(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(spans_text(&parse_spans("9:05-23:59").expect("valid")), "09:05-23:59");
+        let week = parse_week("; SAT,mon 08:00-09:00;; tue-wed closed ;").expect("valid");
+        assert_eq!(week.iter().map(|day| day.len()).collect::<Vec<_>>(), [1, 0, 0, 0, 0, 1, 0]);
+        let one = parse_week("fri-fri 08:00-09:00").expect("valid");
+        assert_eq!(one.iter().map(|day| day.len()).collect::<Vec<_>>(), [0, 0, 0, 0, 1, 0, 0]);
+        assert!(parse_week("mon-xyz 08:00-09:00").is_err() && parse_week("xyz-mon 08:00-09:00").is_err());
+    }
 }

@@ -330,4 +330,105 @@ mod tests {
         assert_eq!(one, fingerprint(phone("+12125550100")));
         assert_ne!(one, fingerprint(phone("+12125550101")));
     }
+
+    #[test]
+    fn a_number_has_dropped_when_neither_chance_nor_a_weak_day_explains_it() {
+        // The most answers of so many dials that lie three standard errors and three tenths below the past, by
+        // the two-proportion test.
+        for (past, past_answers, dials, most) in [
+            (1000, 300, 100, 15),
+            (1000, 300, 1000, 209),
+            (2000, 100, 400, 6),
+            (100, 60, 100, 38),
+            (400, 360, 100, 62),
+            (150, 120, 300, 167),
+        ] {
+            let health = Health { past_dials: past, past_answers, ..Health::default() };
+            let dropped = |answers| health.has_dropped(dials, answers);
+            assert!(dropped(most) && dropped(most / 2) && !dropped(most + 2), "{past} {past_answers} {dials}");
+        }
+        let young = Health { past_dials: 99, past_answers: 99, ..Health::default() };
+        assert!(!young.has_dropped(1000, 0), "a past of 99 dials proves nothing");
+        assert!(Health { past_dials: 100, ..young }.has_dropped(1000, 0));
+        assert!(!Health { past_dials: 100, ..young }.has_dropped(0, 0));
+    }
+
+    #[test]
+    fn each_rest_is_twice_as_long_up_to_a_month() {
+        let mut health = Health { past_dials: 1000, past_answers: 500, judged_at: Some(NOW), ..Health::default() };
+        let (mut shown, mut now) = (Shown::default(), NOW);
+        for (rests, days) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 32)] {
+            now += JUDGED_EVERY;
+            shown.dials += 100;
+            health = health.look(shown, now);
+            assert_eq!((health.rests, health.rest_until), (rests, Some(now + Millis::from_days(days))));
+            now += Millis::from_days(days);
+        }
+        assert_eq!(health.past_dials, 1000);
+        assert_eq!((health.answer_rate(), Health::default().answer_rate()), (Some(0.5), None));
+    }
+
+    #[test]
+    fn what_was_judged_joins_a_past_of_two_thousand_dials() {
+        let start = Health { past_dials: 900, past_answers: 300, judged_at: Some(NOW), ..Health::default() };
+        let look = |health: Health, dials, answers, after| health.look(Shown { dials, answers }, NOW + after);
+        assert_eq!(look(start, 99, 40, JUDGED_EVERY), start);
+        assert_eq!(look(start, 100, 40, JUDGED_EVERY - Millis::from_ms(1)), start);
+        let more = look(start, 100, 40, JUDGED_EVERY);
+        assert_eq!((more.past_dials, more.past_answers, more.judged_at), (1000, 340, Some(NOW + JUDGED_EVERY)));
+        assert_eq!(more.judged, Shown { dials: 100, answers: 40 });
+        let full = look(start, 3100, 900, JUDGED_EVERY);
+        assert_eq!((full.past_dials, full.past_answers), (2000, 600), "half of 4000 and of 1200");
+        let never = Health { judged_at: None, ..start };
+        assert_eq!(look(never, 500, 400, JUDGED_EVERY), never, "not before it was dialled");
+        let odd = look(start, 200, 900, JUDGED_EVERY);
+        assert_eq!((odd.past_dials, odd.past_answers), (1100, 500), "no more answers than dials");
+    }
+
+    #[test]
+    fn after_a_pause_a_new_sample_begins() {
+        let shown = Shown { dials: 50, answers: 20 };
+        let first = Health::default().dialled(shown, NOW);
+        assert_eq!((first.judged, first.judged_at, first.dialled_at), (shown, Some(NOW), Some(NOW)));
+        let later = Shown { dials: 60, answers: 21 };
+        let soon = first.dialled(later, NOW + JUDGED_EVERY - Millis::from_ms(1));
+        assert_eq!((soon.judged, soon.judged_at), (shown, Some(NOW)));
+        let paused = first.dialled(later, NOW + JUDGED_EVERY);
+        assert_eq!((paused.judged, paused.judged_at), (later, Some(NOW + JUDGED_EVERY)));
+    }
+
+    #[test]
+    fn a_number_far_from_every_plan_is_chosen_by_weight() {
+        let mut pool = pool(&[("+442071230000", 1, 0), ("+12125550100", 1, 0), ("+442071234567", 5, 0)]);
+        pool.local_presence = true;
+        let lead = phone("+442071234567");
+        let all: Vec<Phone> = (0..4).filter_map(|draw| choose(&pool, lead, None, 0, &[], draw, NOW)).collect();
+        let wanted = ["+442071230000", "+12125550100"].map(phone);
+        assert_eq!(all, [wanted, wanted].concat(), "no code is no code in common, and nobody is called by themselves");
+        // Whom it knows counts only where that is asked for.
+        let known = fingerprint(wanted[1]);
+        assert_eq!(choose(&pool, lead, None, known, &[], 0, NOW), Some(wanted[0]));
+        pool.sticky = true;
+        assert_eq!(choose(&pool, lead, None, known, &[], 0, NOW), Some(wanted[1]));
+        assert_eq!(choose(&pool, lead, None, 0, &[], 0, NOW), Some(wanted[0]), "it has seen none yet");
+    }
+
+    #[test]
+    fn limits_belong_to_the_number_that_they_name() {
+        let mut settings =
+            Settings { caller_ids: ["+12125550100", "+14155550100"].map(phone).into(), ..Settings::default() };
+        let limit = crate::settings::ShowLimit { phone: phone("+14155550100"), weight: 7, daily_max: 9 };
+        settings.showing.limits = vec![limit];
+        let numbers = Pool::of(&settings).numbers;
+        assert_eq!(numbers.iter().map(|n| (n.weight, n.daily_max)).collect::<Vec<_>>(), [(1, 0), (7, 9)]);
+    }
+
+    #[test]
+    fn a_fingerprint_that_was_kept_with_a_lead_stays_the_same() {
+        let kept =
+            [("+12125550100", 57_176), ("+12125550101", 5_246), ("+14155550123", 47_592), ("+442071234567", 23_212)];
+        for (number, value) in kept {
+            assert_eq!(fingerprint(phone(number)), value, "{number}");
+        }
+    }
 }

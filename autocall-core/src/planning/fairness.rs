@@ -93,4 +93,20 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn shares_follow_what_is_waiting_and_how_soon_it_ends() {
+        let now = Timestamp::EPOCH + Millis::from_mins(1_000);
+        let lane = |waiting, closes_s: i64| Lane { waiting, closes_at: now + Millis::from_secs(closes_s) };
+        // Ten a minute and five a minute: a first one each, then 28 by two to one.
+        assert_eq!(share(&[lane(600, 3600), lane(600, 7200)], now, 30), [20, 10]);
+        assert_eq!(share(&[lane(600, 7200), lane(600, 3600)], now, 30), [10, 20]);
+        assert_eq!(share(&[lane(900, 3600), lane(300, 3600)], now, 22), [16, 6]);
+        assert_eq!(share(&[lane(10, 5), lane(10, 60)], now, 6), [3, 3], "less than a minute counts as one");
+        assert_eq!(share(&[lane(10, 0), lane(10, 1)], now, 6), [0, 6], "closed is closed");
+        assert_eq!(share(&[lane(3, 60), lane(1, 60), lane(9, 60)], now, 3), [1, 1, 1]);
+        assert_eq!(share(&[lane(3, 60), lane(1, 60)], now, 50), [3, 1], "no more than there are");
+        assert_eq!(share(&[lane(3, 90), lane(1, 60)], now, 0), [0, 0]);
+        assert_eq!(share(&[lane(100, 600), lane(100, 300), lane(100, 300)], now, 6), [1, 3, 2], "what rounding leaves");
+    }
 }

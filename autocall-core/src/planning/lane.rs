@@ -198,4 +198,43 @@ mod tests {
         assert_eq!(Lane::from_number(576), None);
         assert_eq!((Lane(3 * 64 + 20).class(), Lane(3 * 64 + 20).group()), (3, 20));
     }
+
+    #[test]
+    fn the_end_of_a_groups_day_is_never_now() {
+        let now = Timestamp::from_secs(1_795_654_800);
+        // Nine in the evening of New York is the end of that day: the next one counts.
+        let nine = now + Millis::from_hours(1);
+        assert_eq!(closes_at(20, 21 * 60, nine), nine + Millis::from_hours(24));
+        assert_eq!(closes_at(20, 21 * 60, nine - Millis::from_ms(1)), nine);
+        assert_eq!(closes_at(0, 21 * 60, now), closes_at(1, 21 * 60, now), "an unknown place is the westernmost");
+        assert_eq!(closes_at(21, 21 * 60, now), now + Millis::from_mins(30));
+        let mut settings = Settings::default();
+        settings.schedule.windows = vec![
+            crate::settings::DayWindow { weekday: 1, from_min: 540, to_min: 720 },
+            crate::settings::DayWindow { weekday: 2, from_min: 540, to_min: 1_380 },
+        ];
+        assert_eq!(closing_min(&settings), 21 * 60, "nobody is called later than nine");
+        settings.schedule.windows.truncate(1);
+        assert_eq!(closing_min(&settings), 12 * 60);
+    }
+
+    #[test]
+    fn lanes_of_a_class_take_turns_from_the_middle_of_their_shares() {
+        let now = Timestamp::from_secs(1_795_654_800);
+        let next = |lanes: Vec<Found<u32>>, limit| choose(lanes, &Settings::default(), now, limit);
+        let same = || vec![found(4, 20, 3, &[1, 2, 3]), found(4, 20, 3, &[11, 12, 13])];
+        assert_eq!(next(same(), 6), [1, 11, 2, 12, 3, 13]);
+        assert_eq!(next(same(), 4), [1, 11, 2, 12]);
+        assert_eq!(next(same(), 0), Vec::<u32>::new());
+        assert_eq!(next(vec![found(4, 20, 9, &[]), found(6, 20, 1, &[5])], 3), [5], "an empty lane is no lane");
+        // Of a lane with more than were looked for the counter tells how many wait: nine in ten are there.
+        let crowd: Vec<u32> = (100..110).collect();
+        let few: Vec<u32> = (200..210).collect();
+        let got = next(vec![found(4, 20, 90, &crowd), found(4, 20, 10, &few)], 10);
+        assert_eq!(got.iter().filter(|n| **n >= 200).count(), 1, "{got:?}");
+        // One whose search ended early is known whole, whatever the counter says.
+        let got = next(vec![found(4, 20, 90, &crowd), found(4, 20, 1_000, &few[..5])], 10);
+        assert_eq!(got.len(), 10);
+        assert!(got.iter().filter(|n| **n >= 200).count() < 3, "{got:?}");
+    }
 }

@@ -115,4 +115,30 @@ mod tests {
             assert!((9..=11).contains(&from_light), "{from_light} of 40");
         }
     }
+
+    #[test]
+    fn a_shuffle_that_was_kept_with_the_leads_stays_the_same() {
+        // SplitMix64 of the seed and both halves of the key.
+        for (seed, key, value) in [
+            (0, 0, 6_017_775_124_710_473_527),
+            (1, 7, 4_290_643_040_882_735_833),
+            (42, (5_u128 << 64) | 9, 735_849_641_383_608_497),
+            (42, 0x0192_a1b2_c3d4_7e5f_8a9b_acbd_cedf_e0f1, 3_123_826_067_873_577_865),
+        ] {
+            assert_eq!(Order::Random { seed }.key(&lead(key, 0, 1)), value, "{seed} {key}");
+        }
+    }
+
+    #[test]
+    fn leads_of_one_second_follow_their_places_and_weights_divide_the_stride() {
+        let at = |ms: i64, place: u32| Lead { created_at: Timestamp::from_ms(ms), ..lead(1, place, 1) };
+        let key = |ms, place| Order::Oldest.key(&at(ms, place));
+        assert_eq!((key(999, 5), key(1000, 5)), (5, (1 << 32) + 5));
+        assert!(key(1000, u32::MAX) < key(2000, 0), "a second outweighs every place");
+        assert_eq!(key(-5000, 3), 3, "nobody came before 1970");
+        assert_eq!(Order::Newest.key(&at(1000, 5)), -key(1000, 5));
+        let mix = |place, weight| Order::Mix.key(&lead(1, place, weight));
+        assert_eq!((mix(0, 1), mix(1, 1), mix(0, 2), mix(3, 1000)), (500_000, 1_500_000, 250_000, 3_500));
+        assert_eq!((mix(0, 0), mix(0, 2000)), (500_000, 500));
+    }
 }

@@ -189,4 +189,29 @@ mod tests {
         assert_eq!(text, r#"["America/Chicago","America/New_York"]"#);
         assert_eq!(serde_json::from_str::<ZoneSet>(&text).expect("own text"), set);
     }
+
+    #[test]
+    fn a_set_knows_what_is_in_it() {
+        let [berlin, chicago, tokyo] =
+            ["Europe/Berlin", "America/Chicago", "Asia/Tokyo"].map(|name| ZoneId::named(name).expect("known"));
+        let none = ZoneSet::unknown();
+        assert!(none.is_unknown() && none.is_empty() && none.len() == 0 && !none.contains(berlin));
+        let mut set = ZoneSet::one(berlin);
+        assert!(!set.is_unknown() && !set.is_empty() && set.len() == 1);
+        set.extend([chicago, berlin]);
+        assert_eq!(set.as_slice(), [chicago, berlin]);
+        assert!(set.contains(chicago) && set.contains(berlin) && !set.contains(tokyo));
+        set.insert(tokyo);
+        assert_eq!(set.len(), 3);
+        assert_eq!(
+            (format!("{berlin:?}"), berlin.to_string()),
+            ("Europe/Berlin".to_owned(), "Europe/Berlin".to_owned())
+        );
+        assert_eq!(ZoneId::named("europe/BERLIN"), Some(berlin));
+        assert!(serde_json::from_str::<ZoneId>(r#""Nowhere/At_All""#).is_err());
+        assert_eq!(serde_json::from_str::<ZoneId>(r#""Europe/Berlin""#).expect("known"), berlin);
+        assert!(ZoneId::database_version().starts_with("20"), "{}", ZoneId::database_version());
+        assert_eq!(ZoneId::named("Asia/Kolkata").map(|z| z.offset_ms(Timestamp::EPOCH)), Some(19_800_000));
+        assert_eq!(ZoneId::named("UTC").map(|z| z.next_change(Timestamp::EPOCH)), Some(Timestamp::NEVER));
+    }
 }

@@ -424,4 +424,80 @@ mod tests {
         assert_eq!(locate(&abroad).countries.len(), 2);
         assert_eq!(names(&locate(&abroad)), ["America/New_York", "Europe/Paris"]);
     }
+
+    #[test]
+    fn an_address_that_cannot_be_read_may_be_anywhere_in_its_country() {
+        let of = |number: &str, country: Option<&str>, state: Option<&'static str>, postal: Option<&'static str>| {
+            let country = country.and_then(Country::from_code);
+            let place = locate(&Clues { country, state, postal, ..Clues::number(phone(number)) });
+            ["America/New_York", "America/Toronto", "America/Los_Angeles", "America/Vancouver", "Europe/London"]
+                .map(|name| u8::from(ZoneId::named(name).is_some_and(|zone| place.zones.contains(zone))))
+        };
+        let (us, ca, london) = ("+12125550123", "+14165550123", "+442071234567");
+        for (number, country, state, postal, zones) in [
+            (us, Some("US"), None, None, [1, 0, 0, 0, 0]),
+            (us, Some("US"), Some("Calif."), None, [1, 0, 1, 0, 0]),
+            (us, Some("US"), None, Some("1"), [1, 0, 1, 0, 0]),
+            (us, Some("US"), Some("NY"), Some("1"), [1, 0, 0, 0, 0]),
+            (ca, Some("US"), None, None, [1, 1, 1, 0, 0]),
+            (ca, Some("CA"), None, None, [0, 1, 0, 0, 0]),
+            (ca, Some("CA"), Some("Ont."), None, [0, 1, 0, 1, 0]),
+            (ca, Some("CA"), None, Some("1"), [0, 1, 0, 1, 0]),
+            (ca, Some("CA"), Some("BC"), Some("1"), [0, 1, 0, 1, 0]),
+            (us, Some("CA"), None, None, [1, 1, 0, 1, 0]),
+            (us, Some("CA"), Some("ON"), None, [1, 1, 0, 0, 0]),
+            (us, None, None, Some("V6B 1A1"), [1, 0, 0, 1, 0]),
+            (us, None, None, Some("94103"), [1, 0, 1, 0, 0]),
+            (ca, None, Some("Foo"), None, [0, 1, 0, 1, 0]),
+            (us, None, Some("Foo"), None, [1, 0, 1, 0, 0]),
+            (london, None, Some("ON"), None, [0, 1, 0, 0, 1]),
+            (london, None, Some("Foo"), None, [0, 0, 0, 0, 1]),
+            (london, None, None, Some("90001"), [0, 0, 0, 0, 1]),
+            (london, None, None, Some("V6B 1A1"), [0, 0, 0, 0, 1]),
+            (us, Some("GB"), None, None, [1, 0, 0, 0, 1]),
+        ] {
+            assert_eq!(of(number, country, state, postal), zones, "{number} {country:?} {state:?} {postal:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_says_what_it_was_found_by() {
+        let number = Clues::number(phone("+14155550123"));
+        let from = |clues: &Clues<'_>| {
+            let Sources { number, region, postal, zone } = locate(clues).from;
+            [number, region, postal, zone]
+        };
+        let berlin = Clues::number(phone("+4930123456"));
+        assert_eq!((from(&number), from(&berlin)), ([true, false, false, false], [true, false, false, false]));
+        assert_eq!(from(&Clues { state: Some("CA"), ..number }), [true, true, false, false]);
+        assert_eq!(from(&Clues { postal: Some("94103"), ..number }), [true, true, true, false]);
+        assert_eq!(from(&Clues { state: Some("CA"), postal: Some("?"), ..number }), [true, true, false, false]);
+        let zone = Clues { zone: Some("Europe/Berlin"), ..number };
+        assert_eq!(from(&zone), [true, false, false, false]);
+        assert_eq!(from(&Clues { trust_zone: true, ..zone }), [true, false, false, true]);
+        let toll_free = Clues { country: Some(Country::US), ..Clues::number(phone("+18005550123")) };
+        assert_eq!(from(&toll_free), [false, true, false, false]);
+    }
+
+    #[test]
+    fn a_zone_that_nobody_knows_is_any_of_the_country() {
+        let of = |number: &str| {
+            let clues = Clues { zone: Some("Nowhere/At_All"), ..Clues::number(phone(number)) };
+            names(&locate(&clues)).len()
+        };
+        assert!(of("+12125550123") > 6 && of("+14165550123") > 6);
+        assert_eq!((of("+18765550123"), of("+4930123456")), (1, 1), "Jamaica and Germany have one each");
+        assert!(of("+61212345678") > 4);
+    }
+
+    #[test]
+    fn countries_and_states_are_added_once() {
+        let mut place = Place::default();
+        assert!(place.add_country("FR") && place.add_country("FR") && place.add_country("US"));
+        assert_eq!((place.countries.len(), place.states.len()), (2, StateSet::ALL.len()));
+        assert!(!place.add_country("XX") && !place.add_country("us"));
+        let mut texas = Place::default();
+        assert!(texas.add_region("US-TX") && texas.add_region("US-NY") && !texas.add_region("US-XX"));
+        assert_eq!((texas.countries.len(), texas.states.len()), (1, 2));
+    }
 }

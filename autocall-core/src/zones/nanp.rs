@@ -328,4 +328,58 @@ mod tests {
         let offsets: std::collections::BTreeSet<i64> = navajo.as_slice().iter().map(|z| z.offset_ms(summer)).collect();
         assert_eq!(offsets.len(), 2);
     }
+
+    #[test]
+    fn a_canadian_postal_code_begins_with_its_provinces_letter() {
+        for (first, provinces) in [
+            ('A', &["NL"][..]),
+            ('B', &["NS"]),
+            ('C', &["PE"]),
+            ('E', &["NB"]),
+            ('G', &["QC"]),
+            ('H', &["QC"]),
+            ('J', &["QC"]),
+            ('K', &["ON"]),
+            ('L', &["ON"]),
+            ('M', &["ON"]),
+            ('N', &["ON"]),
+            ('P', &["ON"]),
+            ('R', &["MB"]),
+            ('S', &["SK"]),
+            ('T', &["AB"]),
+            ('V', &["BC"]),
+            ('X', &["NT", "NU"]),
+            ('Y', &["YT"]),
+        ] {
+            let zones: ZoneSet =
+                provinces.iter().filter_map(|p| province(p)).flat_map(|z| z.as_slice().to_vec()).collect();
+            for text in [format!("{first}1A"), format!("{first}1A 1A1"), format!("{first}1a-1a1").to_lowercase()] {
+                assert_eq!(canadian_postal(&text).as_ref(), Some(&zones), "{text}");
+            }
+        }
+        for wrong in
+            ["", "V", "V6", "VA1", "V66", "66A", "V6B 1A", "V6B 11A", "V6B 1A12", "D1A", "Z1A", "W1A 1A1", "V6É"]
+        {
+            assert_eq!(canadian_postal(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn provinces_states_and_islands_have_the_zones_of_their_codes() {
+        let names = |zones: Option<ZoneSet>| {
+            zones.map_or(Vec::new(), |z| z.as_slice().iter().map(|zone| zone.name()).collect::<Vec<_>>())
+        };
+        assert_eq!(names(province(" qc ")), ["America/Blanc-Sablon", "America/Halifax", "America/Toronto"]);
+        assert_eq!(names(province("PE")), ["America/Halifax"]);
+        assert_eq!(province("XX"), None);
+        assert_eq!(names(Some(state(State::from_code("PR").expect("territory")))), ["America/Puerto_Rico"]);
+        assert_eq!(names(Some(state(State::from_code("HI").expect("state")))), ["Pacific/Honolulu"]);
+        assert_eq!(names(country(Country::from_code("JM").expect("Jamaica"))), ["America/Jamaica"]);
+        assert_eq!(country(Country::from_code("FR").expect("France")), None, "not of this plan");
+        assert_eq!(us_territory("GU"), State::from_code("GU"));
+        assert_eq!(us_territory("TX"), None);
+        assert_eq!((area(212).is_some(), area(211).is_some(), area(5).is_some()), (true, false, false));
+        let codes: Vec<u16> = area_codes().collect();
+        assert!(codes.len() > 350 && codes.contains(&201) && codes.contains(&989) && codes.is_sorted());
+    }
 }

@@ -199,4 +199,24 @@ mod tests {
         assert_eq!(State::from_code("ZZ"), None);
         assert_eq!(StateSet::ALL.iter().count(), State::COUNT);
     }
+
+    #[test]
+    fn a_set_of_states_is_the_states_that_were_put_in() {
+        let of = |code: &str| State::from_code(code).expect("a state");
+        let (first, last, texas) = (of("AK"), of("WY"), of(" texas "));
+        assert_eq!((first.index(), last.index(), texas.code(), texas.name()), (0, 55, "TX", "Texas"));
+        assert!(StateSet::NONE.is_empty() && StateSet::NONE.len() == 0 && StateSet::NONE.iter().next().is_none());
+        let mut set = StateSet::one(texas);
+        set.insert(last);
+        set.insert(last);
+        assert!(set.contains(texas) && set.contains(last) && !set.contains(first) && !set.is_empty());
+        assert_eq!(set.iter().collect::<Vec<_>>(), [texas, last]);
+        let both = set.union([first, texas].into_iter().collect());
+        assert_eq!((both.len(), both.iter().map(State::index).collect::<Vec<_>>()), (3, vec![0, texas.index(), 55]));
+        assert_eq!(serde_json::to_string(&both).expect("plain data"), r#"["AK","TX","WY"]"#);
+        assert_eq!(serde_json::from_str::<StateSet>(r#"["WY","AK","TX"]"#).expect("codes"), both);
+        assert!(serde_json::from_str::<State>(r#""ZZ""#).is_err());
+        assert_eq!((format!("{both:?}"), texas.to_string()), ("{AK, TX, WY}".to_owned(), "TX".to_owned()));
+        assert_eq!((StateSet::ALL.len() as usize, State::all().count()), (State::COUNT, State::COUNT));
+    }
 }

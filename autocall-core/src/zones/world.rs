@@ -128,4 +128,23 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_calling_code_is_read_from_the_front_of_a_number() {
+        let zones = |digits: u64| {
+            calling_code(digits)
+                .map_or(Vec::new(), |code| code.zones.as_slice().iter().map(|zone| zone.name()).collect::<Vec<_>>())
+        };
+        assert_eq!(zones(81_312_345_678), ["Asia/Tokyo"]);
+        assert_eq!(zones(353_123_456)[0], "Europe/Dublin");
+        assert_eq!(zones(81), ["Asia/Tokyo"], "nothing but the code");
+        assert!(calling_code(0).is_none() && calling_code(99_912_345).is_none());
+        let of = |code: &str| country(Country::from_code(code).expect("a country"));
+        assert_eq!(of("JP").map(|z| z.len()), Some(1));
+        // The Palestinians have two codes.
+        assert_eq!(of("PS").map(|z| z.len()), Some(4));
+        assert_eq!(of("JM"), None, "Jamaica is of the American plan");
+        let codes: Vec<u16> = calling_codes().collect();
+        assert!(codes.len() > 180 && codes.contains(&44) && codes.contains(&998));
+    }
 }

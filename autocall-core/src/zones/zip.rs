@@ -173,4 +173,29 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_zip_code_is_read_as_people_and_spreadsheets_write_it() {
+        let state = |text: &str| zip(text).map(|(states, _)| states[0].code());
+        for (text, code) in [
+            ("94103", "CA"),
+            (" 94103 ", "CA"),
+            ("94103-1234", "CA"),
+            ("941031234", "CA"),
+            ("94103-", "CA"),
+            ("501", "NY"),
+            ("2116", "MA"),
+            ("02116", "MA"),
+            ("2116-1234", "MA"),
+        ] {
+            assert_eq!(state(text), Some(code), "{text}");
+        }
+        for wrong in ["", "94", "941031", "9410312345", "94103-123", "94103-12345", "94103-12a4", "9410a", "94103 1234"]
+        {
+            assert_eq!(state(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(zip("63").map(|z| z.0.len()), None);
+        let both = zip("06390").expect("Fishers Island").0;
+        assert_eq!(both.iter().map(|s| s.code()).collect::<Vec<_>>(), ["CT", "NY"], "what may be either is both");
+    }
 }

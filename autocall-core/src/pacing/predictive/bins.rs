@@ -147,3 +147,43 @@ impl Table {
             && all.into_iter().all(|v| v.is_finite() && *v >= 0.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_table_learned_is_added_at_this_ones_weight() {
+        let mut a = Table::new(SPAN_BINS);
+        (a.weight, a.hit[1], a.other[2], a.exposure[3], a.facts) = (2.0, 4.0, 1.0, 5.0, 6.0);
+        let mut b = Table::new(SPAN_BINS);
+        (b.weight, b.hit[1], b.other[2], b.exposure[3], b.facts) = (0.5, 1.0, 2.0, 3.0, 1.0);
+        a.absorb(&b);
+        assert_eq!((a.weight, a.hit[1], a.other[2], a.exposure[3], a.facts), (2.0, 8.0, 9.0, 17.0, 10.0));
+    }
+
+    #[test]
+    fn a_weight_that_grows_too_large_is_brought_back_with_all_that_it_weighs() {
+        let mut t = Table::new(SPAN_BINS);
+        (t.weight, t.hit[0], t.other[0], t.exposure[0], t.facts) = (1e4, 2e4, 3e4, 4e4, 5e4);
+        t.add(&SPAN_EDGES, 1, 3.0, Some(false), 1.0);
+        // Doubled to 20,000, then one: everything before is half of what it was beside it.
+        let near = |a: f32, b: f32| (a - b).abs() < 1e-5;
+        assert!(near(t.weight, 1.0) && near(t.hit[0], 1.0) && near(t.other[0], 1.5) && near(t.other[1], 1.0));
+        assert!(near(t.exposure[0], 4.0) && near(t.exposure[1], 1.0) && near(t.facts, 3.5), "{t:?}");
+    }
+
+    #[test]
+    fn what_runs_has_lived_through_all_earlier_bins() {
+        let mut running = Running::<SPAN_BINS>::new();
+        running.add(&SPAN_EDGES, span_bin(5.0), 5.0, 1.0);
+        running.add(&SPAN_EDGES, span_bin(12.0), 12.0, 0.5);
+        running.add(&SPAN_EDGES, span_bin(90_000.0), 90_000.0, 1.0);
+        let mut lived = [100.0; SPAN_BINS];
+        add_running(&SPAN_EDGES, &running, &mut lived);
+        assert_eq!(lived[..6], [105.0, 105.0, 104.0, 103.0, 103.0, 104.0]);
+        assert_eq!(lived[SPAN_BINS - 1], 100.0 + 2200.0, "no longer than two hours");
+        running.clear();
+        assert!(running.count.iter().chain(&running.partial).all(|v| *v == 0.0));
+    }
+}

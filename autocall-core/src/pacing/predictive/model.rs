@@ -433,3 +433,6 @@ impl Model {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,4 +167,87 @@ mod tests {
         let (a, f) = (Moments { mean: 190.0, var: 170.0 }, Moments { mean: 180.0, var: 150.0 });
         assert!((miss(a, f, 25) - normal_miss(a, f, 25)).abs() < 0.004);
     }
+
+    /// The binomial law.
+    fn binomial(n: u32, p: f64) -> Vec<f64> {
+        exact(&vec![p; n as usize])
+    }
+    /// `P(A - F >= need)` of two such laws.
+    fn outrun(answers: &[f64], freed: &[f64], need: i64) -> f64 {
+        let at_least = |j: i64| answers.iter().skip(j.max(0) as usize).sum::<f64>();
+        freed.iter().enumerate().map(|(i, m)| m * at_least(need + i as i64)).sum()
+    }
+
+    #[test]
+    fn known_laws_are_met_value_by_value() {
+        let mut out = [0.0; SUPPORT];
+        let mut of = |mean: f64, var: f64| {
+            let n = law(Moments { mean, var }, &mut out);
+            out[..n].to_vec()
+        };
+        let close = |got: &[f64], want: &[f64]| got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-12);
+        let got = of(3.0, 2.1);
+        assert!(close(&got, &binomial(10, 0.3)) && got.len() >= 11, "{got:?}");
+        // Of the others each probability is the one before times a ratio.
+        let terms = |first: f64, ratio: &dyn Fn(f64) -> f64| {
+            let mut all = vec![first];
+            (0..24).for_each(|n| all.push(all[n] * ratio(n as f64)));
+            all
+        };
+        let got = of(4.0, 4.0);
+        assert!(close(&got, &terms((-4.0_f64).exp(), &|n| 4.0 / (n + 1.0))), "Poisson: {got:?}");
+        assert!((got.iter().sum::<f64>() - 1.0).abs() < 1e-7);
+        // Negative binomial of eight and two thirds: mean 4, variance 6.
+        let got = of(4.0, 6.0);
+        let p = 2.0_f64 / 3.0;
+        assert!(close(&got, &terms(p.powi(8), &|n| (1.0 - p) * (8.0 + n) / (n + 1.0))), "{got:?}");
+        assert!((got.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+        assert_eq!(of(0.0, 0.0), [1.0], "what cannot happen happens never");
+        let wide = of(180.0, 200.0);
+        assert!((wide.iter().sum::<f64>() - 1.0).abs() < 1e-6 && wide.len() < SUPPORT);
+    }
+
+    #[test]
+    fn the_chance_to_meet_nobody_is_exact_where_all_chances_are_equal() {
+        let (answers, freed) = (binomial(8, 0.3), binomial(5, 0.4));
+        let (a, f) = (moments(&[0.3; 8]), moments(&[0.4; 5]));
+        assert!((a.mean - 2.4).abs() < 1e-12 && (a.var - 1.68).abs() < 1e-12);
+        let mut laws = Laws::<2>::new();
+        for need in -7..=9 {
+            let want = outrun(&answers, &freed, need);
+            let got = miss(a, f, need);
+            assert!((got - want).abs() < 1e-9, "{need}: {got} {want}");
+            // The second look keeps its own law of freed agents, until all are forgotten.
+            let none = outrun(&answers, &[1.0], need);
+            assert!((laws.miss(0, a, f, need) - want).abs() < 1e-9);
+            assert!((laws.miss(1, a, Moments::default(), need) - none).abs() < 1e-9);
+        }
+        laws.clear();
+        assert!((laws.miss(0, a, Moments::default(), 2) - outrun(&answers, &[1.0], 2)).abs() < 1e-9);
+        let twice = a.times(2.0);
+        assert!((twice.mean - 4.8).abs() < 1e-12 && (twice.var - 3.36).abs() < 1e-12);
+    }
+
+    #[test]
+    fn large_counts_go_by_the_normal_law() {
+        for (x, want) in [
+            (0.0, 0.5),
+            (1.0, 0.158_655_254),
+            (1.96, 0.024_997_895),
+            (-1.0, 0.841_344_746),
+            (3.0, 0.001_349_898),
+            (-2.5, 0.993_790_335),
+        ] {
+            assert!((upper_normal(x) - want).abs() < 1e-7, "{x}: {}", upper_normal(x));
+        }
+        let m = |mean, var| Moments { mean, var };
+        assert!((miss(m(300.0, 210.0), m(290.0, 200.0), 15) - 0.412_063_856).abs() < 1e-6);
+        // Many answers alone, or many freed agents alone, are enough to change over.
+        let many = miss(m(260.0, 120.0), m(20.0, 15.0), 236);
+        assert!((many - upper_normal((235.5 - 240.0) / 135.0_f64.sqrt())).abs() < 1e-9, "{many}");
+        let freed = miss(m(20.0, 15.0), m(260.0, 120.0), -236);
+        assert!((freed - upper_normal((-236.5 + 240.0) / 135.0_f64.sqrt())).abs() < 1e-9, "{freed}");
+        assert_eq!(miss(m(300.0, 0.0), m(0.0, 0.0), 300), 1.0, "what is certain is certain");
+        assert_eq!(miss(m(300.0, 0.0), m(0.0, 0.0), 301), 0.0);
+    }
 }

@@ -4,6 +4,9 @@ use crate::pacing::{AgentView, CallView, Class, CountsDelta, DayKey, DialResult,
 use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as Gen;
 
+mod decides;
+mod prices;
+
 const NOON: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 fn day() -> DayKey {

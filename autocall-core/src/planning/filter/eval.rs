@@ -261,4 +261,94 @@ mod tests {
             prop_assert_eq!(matches(&format!("not ({a} and {b})")), matches(&format!("not {a} or not {b}")));
         }
     }
+
+    #[test]
+    fn signs_text_and_lists_are_read_to_the_letter() {
+        for (text, yes) in [
+            ("attempts == 2", true),
+            ("attempts != 2", false),
+            ("attempts < 2", false),
+            ("attempts <= 2", true),
+            ("attempts > 2", false),
+            ("attempts >= 2", true),
+            ("attempts >= 2.5", false),
+            ("attempts in (1, 3)", false),
+            ("attempts in (-2, 2)", true),
+            ("age > -29.5 and age < 29.5", true),
+            ("state == 'TX' or state == 'FL' and attempts == 9", true),
+            ("(state == 'TX' or state == 'FL') and attempts == 9", false),
+            ("NOT state == 'FL' AND STATE == 'tx'", true),
+            ("not not has_callback", false),
+            ("has_callback != false", false),
+            ("has_callback == true or has_callback == false", true),
+            ("company == \"Müller & Söhne\"", true),
+            ("company == 'M\\'s'", false),
+            ("company contains '\\&'", true),
+            ("company starts 'öhne'", false),
+            ("company contains 'öhne'", true),
+            ("state contains 'tx' and state starts 't'", true),
+            ("created_at == '2026-11-22T13:00:00Z'", true),
+            ("created_at <= '2026-11-21'", false),
+            ("created_at >= '2026-11-22' and created_at <= '2026-11-22'", true),
+            ("created_at < '2026-11-23' and created_at != '2026-11-23'", true),
+            ("created_at > '2026-11-22T12:59:59.999Z'", true),
+            ("created_at > '2026-11-22T13:00:00Z'", false),
+            ("priority in_x is empty", false),
+            ("_odd.name is empty", true),
+            ("blank in ('')", false),
+        ] {
+            match Filter::parse(text) {
+                Ok(filter) => assert_eq!(filter.matches(&lead), yes, "{text}"),
+                Err(error) => assert!(text.contains("in_x"), "{text}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn more_mistakes_are_shown_where_they_are() {
+        for (text, at, message) in [
+            ("state == -'TX'", 10, "expected a value"),
+            ("state == and", 9, "expected a value"),
+            ("state ==", 8, "expected a value"),
+            ("priority == -high", 13, "expected a value"),
+            ("priority == ' '", 12, "expected low, normal, high or urgent"),
+            ("priority == 3", 12, "priority is a priority"),
+            ("has_callback > true", 15, "has_callback is yes or no"),
+            ("has_callback == maybe", 16, "has_callback is yes or no"),
+            ("created_at > 5", 13, "created_at is an instant"),
+            ("age == high", 7, "age is a column"),
+            ("state in 'TX'", 9, "expected ( and a list"),
+            ("state in (5)", 10, "state is text"),
+            ("attempts in ('x')", 13, "attempts is a number"),
+            ("company contains 5", 17, "expected text in quotes"),
+            ("company starts", 14, "expected text in quotes"),
+            ("state 'TX'", 6, "expected a comparison"),
+            ("x == 'a\\", 5, "this text does not end"),
+            ("not", 3, "expected the name of a field"),
+        ] {
+            let error = Filter::parse(text).expect_err(text);
+            assert_eq!((error.at, error.message.starts_with(message)), (at, true), "{text}: {error:?}");
+        }
+        let error = Filter::parse("état = 1").expect_err("=");
+        assert_eq!(error.to_string(), "at character 7: write == to compare");
+        assert_eq!(error.show("état = 1"), "état = 1\n     ^ write == to compare");
+        // Of another text, and from the middle of a letter, it still shows a place.
+        assert_eq!(
+            crate::planning::filter::FilterError { at: 1, ..error.clone() }.show("é"),
+            "é\n^ write == to compare"
+        );
+        assert_eq!(error.show("a\nb\nc"), "c\n ^ write == to compare");
+    }
+
+    #[test]
+    fn an_expression_may_be_as_long_and_deep_as_it_is_said() {
+        let padded = |bytes: usize| format!("x is empty{}", " ".repeat(bytes - 10));
+        assert!(Filter::parse(&padded(4_096)).is_ok() && Filter::parse(&padded(4_097)).is_err());
+        let nested = |depth: usize| format!("{}x is empty{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(Filter::parse(&nested(31)).is_ok() && Filter::parse(&nested(32)).is_err());
+        let not = |depth: usize| format!("{}x is empty", "not ".repeat(depth));
+        assert!(Filter::parse(&not(31)).is_ok() && Filter::parse(&not(32)).is_err());
+        let list = |n: usize| format!("x in ('a', {})", vec!["1"; n - 1].join(","));
+        assert!(Filter::parse(&list(500)).is_ok() && Filter::parse(&list(501)).is_err());
+    }
 }
