@@ -192,20 +192,33 @@ async fn the_higher_priority_is_served_first_and_leaves_what_it_cannot_use() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_campaign_that_cannot_dial_by_itself_keeps_no_agents_from_others() {
-    // In preview the agents ask; without money nobody dials until a call settles for less.
+    // In preview the agents ask; without money nobody dials until a conversation settles for less.
     let mut preview = sharing(9, 50);
     preview.pacing.mode = Mode::Preview;
     let mut poor = sharing(9, 50);
     poor.cost.budget_micros = Some(poor.cost.reserve_micros(&poor));
-    for (other, its_calls) in [(preview, 0), (poor, 1)] {
+    for other in [preview, poor] {
         let s = Scene::with(100.0, false);
         s.fill(&[(sharing(5, 1), 50), (other, 50)], 8).await;
-        s.look(2).await;
-        s.at(1000);
+        let mut talk = Changes::new(TENANT, START);
+        talk.tally(campaign(2)).load.bridged = 1;
+        s.store.commit(&talk).await.unwrap();
         s.look(2).await;
         s.look(1).await;
-        assert_eq!((s.open(1).await, s.open(2).await), (8 - its_calls, its_calls));
+        assert_eq!((s.open(1).await, s.open(2).await), (8, 0));
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_call_that_an_agent_asked_for_takes_that_agent_from_others_and_no_second_one() {
+    let mut preview = sharing(9, 50);
+    preview.pacing.mode = Mode::Preview;
+    let s = Scene::with(100.0, false);
+    s.fill(&[(sharing(5, 1), 50), (preview, 50)], 8).await;
+    let tasks = s.engine.dial_for(campaign(2), AgentId::small(TENANT, 1), None).await.unwrap();
+    s.engine.perform_all(tasks).await;
+    s.look(1).await;
+    assert_eq!((s.open(1).await, s.open(2).await), (7, 1));
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -172,7 +172,7 @@ impl App {
                 // Whoever is at work waits in one line for the database, first come, first served: few
                 // enough reports stand in it that a question behind them is answered soon, and enough
                 // that what they write goes in large groups (docs/benchmarks.md, overload).
-                reports: Gate::new((limits.in_flight_max / 4).max(4), limits.in_flight_max),
+                reports: Gate::new((limits.in_flight_max / 4).clamp(4, 1024), limits.in_flight_max),
             },
             rates: RateLimits {
                 tenant: Throttle::new(f64::from(limits.tenant_per_s), limits.tenant_per_s.saturating_mul(2)),

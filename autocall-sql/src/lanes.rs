@@ -65,11 +65,12 @@ pub(crate) struct Driving<'a, W> {
 }
 
 impl<W> Driving<'_, W> {
-    /// The next group; `None` where nothing waits, and then nobody drives the lane any more.
+    /// The next group; `None` where nothing waits, or what waits is left to another driver.
     pub(crate) fn next(&mut self) -> Option<Vec<W>> {
         let mut of = self.lanes.of.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = of.get_mut(&self.tenant)?;
-        if lane.queue.is_empty() {
+        // Few are left to whoever else is at work here: one large group costs less than two small ones.
+        if lane.queue.is_empty() || lane.queue.len() < LONG * (lane.driven - 1) {
             leave(&mut of, self.tenant);
             self.ended = true;
             return None;

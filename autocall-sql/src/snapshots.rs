@@ -1,8 +1,8 @@
 //! What a call's machine needs, read for many calls in one transaction: reports of a tenant's calls
 //! arrive together, and a journey to the database costs more than a further row.
 
-use crate::commit::uuids;
-use crate::db::{Backend, Conn, Row, Scope, SqlError};
+use crate::commit::{between, ends, uuids};
+use crate::db::{Backend, Conn, Row, Scope, SqlError, Value};
 use crate::find::{missing, readable};
 use crate::keys::SqlStore;
 use crate::seal::TenantKeys;
@@ -132,9 +132,14 @@ impl<B: Backend> SqlStore<B> {
         let any = self.dialect().any("id", 2, "uuid");
         let mut found = BTreeMap::new();
         for table in ["calls_live", "calls_done"] {
-            let left = ids.iter().filter(|id| !found.contains_key(*id)).map(|id| id.key());
-            let sql = format!("SELECT id, version, sealed, body FROM {table} WHERE tenant = $1 AND {any}");
-            for row in tx.rows(&sql, &[tenant.into(), uuids(left)]).await? {
+            let left: BTreeSet<CallId> = ids.iter().filter(|id| !found.contains_key(*id)).copied().collect();
+            let sql = format!(
+                "SELECT id, version, sealed, body FROM {table} WHERE tenant = $1 AND {any} AND {}",
+                between("id")
+            );
+            let args = [tenant.into(), uuids(left.iter().map(|id| id.key()))];
+            let args: Vec<Value> = args.into_iter().chain(ends(&left)).collect();
+            for row in tx.rows(&sql, &args).await? {
                 let call = tables::call_from(keys, &row, 0).map(|(row, version)| Versioned { row, version });
                 found.insert(Id::new(tenant, row.uuid(0)?), call);
             }

@@ -14,7 +14,7 @@ use autocall_core::ports::{GuardKey, GuardValue};
 use autocall_core::{Id, LeadId, Outcome, Phone, Priority, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -505,21 +505,32 @@ pub fn guard_key(keys: &TenantKeys, key: &GuardKey) -> (i64, Vec<u8>) {
     }
 }
 
-/// A condition that holds for these guards, and its arguments, numbered from `first`. Kind by kind: the
-/// index on both columns is then probed once for each guard, not for each kind and each key.
+/// A condition that holds for these guards, and perhaps for others of the same kinds, and its arguments,
+/// numbered from `first`.
+///
+/// On Postgres kind by kind: the index on both columns is then probed once for each guard, not for each
+/// kind and each key. SQLite would rather walk all of a tenant's guards than combine two such probes.
 pub(crate) fn guards_named<'a>(
     dialect: Dialect,
     keys: impl Iterator<Item = &'a (i64, Vec<u8>)>,
     first: usize,
 ) -> (String, Vec<Value>) {
-    let mut of: std::collections::BTreeMap<i64, Vec<Option<Vec<u8>>>> = std::collections::BTreeMap::new();
+    let mut of: BTreeMap<i64, Vec<Option<Vec<u8>>>> = BTreeMap::new();
     for (kind, key) in keys {
         of.entry(*kind).or_default().push(Some(key.clone()));
     }
+    if of.is_empty() {
+        return ("1 = 0".into(), Vec::new());
+    }
+    if dialect == Dialect::Sqlite {
+        let kinds: Vec<String> = of.keys().map(i64::to_string).collect();
+        let distinct: BTreeSet<Option<Vec<u8>>> = of.into_values().flatten().collect();
+        let sql = format!("kind IN ({}) AND {}", kinds.join(", "), dialect.any("key", first, "bytea"));
+        return (sql, vec![Value::Blobs(distinct.into_iter().collect())]);
+    }
     let one = |(n, kind): (usize, &i64)| format!("(kind = {kind} AND {})", dialect.any("key", first + n, "bytea"));
     let each: Vec<String> = of.keys().enumerate().map(one).collect();
-    let any = if each.is_empty() { "1 = 0".to_owned() } else { each.join(" OR ") };
-    (format!("({any})"), of.into_values().map(Value::Blobs).collect())
+    (format!("({})", each.join(" OR ")), of.into_values().map(Value::Blobs).collect())
 }
 
 /// The row of `guards`.

@@ -272,7 +272,9 @@ fn part_of(pool: &PoolView, view: &CampaignView, share: Share, now: Timestamp) -
         let hungry = s.running && s.leads > 0 && s.wake_at <= now + HUNGRY_WITHIN;
         let priority = priority(s.share, s.callback_at, now);
         let (weight, ahead, lines_max) = (s.share.weight, s.ahead, s.lines_max);
-        (s.campaign, PoolClaim { priority, weight, hungry, ahead, open: s.open, room: s.room, lines_max })
+        // Calls that an agent asked for have that agent already, and those of a message need none.
+        let open = if lines_max == 0 { 0 } else { s.open };
+        (s.campaign, PoolClaim { priority, weight, hungry, ahead, open, room: s.room, lines_max })
     }));
     claims.sort_unstable_by_key(|c| c.0);
     let at = claims.iter().position(|c| c.0 == own).unwrap_or(0);

@@ -155,9 +155,9 @@ impl Engine {
         let dialled = batch.calls.len() as u32;
         let denied = batch.changes.leads.len() as u32 - dialled;
         let next = match nothing_to_show {
-            // What a call in flight does not use comes back when it settles, and that is a look. Until then
+            // What a conversation does not use comes back when it settles, and that is a look. Until then
             // no agent of a shared pool is kept from other campaigns.
-            None if is_out_of_money(view) => now + SLEEP_MAX,
+            None if view.calls.is_empty() && is_out_of_money(view) => now + SLEEP_MAX,
             Some(until) => until.max(now + Millis::from_secs(1)).min(now + SLEEP_MAX),
             None => next_look(view, plan, wanted, dialled, denied, found, now),
         };

@@ -108,11 +108,11 @@ impl<B: Backend> SqlStore<B> {
             let new = list_number(&mut *tx, &keys, tenant, listing.phone, campaign, texts, until, at).await?;
             done.added += u32::from(new);
         }
-        tx.commit().await?;
+        let committed = tx.commit().await;
         if !done.live.is_empty() {
             self.inner.db.woke(tenant, at.ms());
         }
-        Ok(done)
+        committed.map(|()| done)
     }
 }
 
