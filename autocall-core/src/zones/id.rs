@@ -195,7 +195,8 @@ mod tests {
         let [berlin, chicago, tokyo] =
             ["Europe/Berlin", "America/Chicago", "Asia/Tokyo"].map(|name| ZoneId::named(name).expect("known"));
         let none = ZoneSet::unknown();
-        assert!(none.is_unknown() && none.is_empty() && none.len() == 0 && !none.contains(berlin));
+        assert!(none.is_unknown() && none.is_empty() && !none.contains(berlin));
+        assert_eq!(none.len(), 0);
         let mut set = ZoneSet::one(berlin);
         assert!(!set.is_unknown() && !set.is_empty() && set.len() == 1);
         set.extend([chicago, berlin]);

@@ -205,7 +205,8 @@ mod tests {
         let of = |code: &str| State::from_code(code).expect("a state");
         let (first, last, texas) = (of("AK"), of("WY"), of(" texas "));
         assert_eq!((first.index(), last.index(), texas.code(), texas.name()), (0, 55, "TX", "Texas"));
-        assert!(StateSet::NONE.is_empty() && StateSet::NONE.len() == 0 && StateSet::NONE.iter().next().is_none());
+        assert!(StateSet::NONE.is_empty() && StateSet::NONE.iter().next().is_none());
+        assert_eq!(StateSet::NONE.len(), 0);
         let mut set = StateSet::one(texas);
         set.insert(last);
         set.insert(last);

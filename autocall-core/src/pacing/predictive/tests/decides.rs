@@ -154,6 +154,7 @@ fn the_tables_are_made_again_every_quarter_of_a_minute() {
     p.refresh(&view(&talking, &[ringing, ringing, answered], &ledger), NOON);
     let count = |r: &Running<RING_BINS>| r.count.iter().sum::<f32>();
     assert_eq!([2, CLASSES_MAX, 0].map(|c| count(&p.dials[c])), [2.0, 2.0, 0.0], "picked up: no dial any more");
+    assert_eq!((p.dials[2].count[4], p.dials[2].partial[4]), (2.0, 0.0), "four seconds old");
     let known = p.people;
     assert!(known > 150.0 && p.talks_seen > 150.0);
     let learn = |p: &mut Predictive| p.learned.dials[CLASSES_MAX].hit[7] *= 2.0;
@@ -337,6 +338,11 @@ fn a_strict_ledger_is_never_passed_and_its_stock_is_learned_slowly() {
     let (wide, need) = plan(100_000, 0);
     assert!(wide.dial > 20 && wide.why.reason != Reason::Ledger, "{}", wide.why);
     assert!((need - 0.002 * (4.0 + f64::from(wide.dial) - 5.0)).abs() < 1e-9, "{need}");
+    // What was learned before moves by the five hundredth part of the difference.
+    let (mut p, ledger) = (trained(CapMode::Strict), counted(100_000));
+    p.strict_need = 100.0;
+    let dial = p.plan(&view(&all, &calls, &ledger), NOON).dial;
+    assert!((p.strict_need - (100.0 + 0.002 * (f64::from(dial) - 1.0 - 100.0))).abs() < 1e-9, "{}", p.strict_need);
     // Twelve answers' worth of budget: (12 + 5) / 0.97 calls may be open, on whichever node.
     let (tight, _) = plan(400, 0);
     assert_eq!((tight.dial, tight.why.reason), (17 - 4, Reason::Ledger));
@@ -445,4 +451,35 @@ fn a_campaign_narrows_the_cap_of_the_rules_and_never_widens_it() {
         Predictive::new(&s).settings.ledger.cap
     };
     assert_eq!((cap(0.02, 0.03), cap(0.05, 0.03)), (0.02, 0.03));
+}
+
+#[test]
+fn the_answer_rate_that_is_told_is_that_of_today() {
+    let (all, ledger) = (agents(Phase::Idle, 3, 5), counted(1000));
+    let told = |transfer: Transfer| {
+        let mut p = guarded();
+        (p.learned.drift_seen, p.learned.drift_expected) = (100.0, 25.0);
+        let why = p.plan(&View { transfer, ..view(&all, &[], &ledger) }, NOON).why;
+        (why.answer, 2.0 * p.model.curve(0).answer())
+    };
+    for transfer in [Transfer::Standing, Transfer::OnDemand] {
+        let (answer, wanted) = told(transfer);
+        assert!((answer - wanted).abs() < 1e-6 && answer > 0.4, "twice as many answer as the tables say: {answer}");
+    }
+}
+
+#[test]
+fn a_budget_of_a_fifth_of_an_abandonment_may_be_risked() {
+    let all = [agents(Phase::Idle, 2, 5), agents(Phase::Talking, 20, 90)].concat();
+    let reason = |answers: i32, lost: i32| {
+        let mut settings = Settings::predictive(0.02);
+        settings.ledger.misjudged = crate::pacing::Misjudged::Ignored;
+        let mut ledger = counted(answers);
+        let counts = CountsDelta { given_up: lost, ..CountsDelta::default() };
+        ledger.apply(&LedgerDelta { counts, ..LedgerDelta::at(day()) });
+        Predictive::new(&settings).plan(&view(&all, &[], &ledger), NOON).why.reason
+    };
+    assert_eq!(reason(9, 0), Reason::WarmingUp);
+    assert!(!matches!(reason(10, 0), Reason::WarmingUp | Reason::BudgetSpent), "{:?}", reason(10, 0));
+    assert_eq!((reason(9, 1), reason(10, 1)), (Reason::WarmingUp, Reason::BudgetSpent));
 }
