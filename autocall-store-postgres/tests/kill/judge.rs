@@ -14,16 +14,16 @@ pub(crate) async fn is_at_work(store: &PostgresStore) -> bool {
     store.campaign(campaign()).await.is_ok_and(|v| v.leads.open > 0)
 }
 
-/// Whether everything has come to rest; otherwise what has not.
-pub(crate) async fn is_over(store: &PostgresStore, n: u64) -> Result<(), String> {
-    let view = store.campaign(campaign()).await.map_err(|e| e.to_string())?;
-    let agents = store.agents(TENANT, None, &PageAsk::first(500)).await.map_err(|e| e.to_string())?;
+/// Whether everything has come to rest; otherwise how many leads are closed, and what has not.
+pub(crate) async fn is_over(store: &PostgresStore, n: u64) -> Result<(), (i64, String)> {
+    let view = store.campaign(campaign()).await.map_err(|e| (0, e.to_string()))?;
+    let agents = store.agents(TENANT, None, &PageAsk::first(500)).await.map_err(|e| (0, e.to_string()))?;
     let busy = agents.items.iter().filter(|a| a.row.state != State::Idle).count();
     let rest = view.leads.open == 0 && view.leads.calling == 0 && view.leads.closed == n as i64;
     if rest && view.load.live() == 0 && busy == 0 {
         return Ok(());
     }
-    Err(format!("{:?}, {:?}, {busy} agents busy", view.leads, view.load))
+    Err((view.leads.closed, format!("{:?}, {:?}, {busy} agents busy", view.leads, view.load)))
 }
 
 async fn records(store: &PostgresStore) -> Vec<Record> {

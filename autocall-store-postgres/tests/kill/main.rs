@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 const LEADS_PER_KILL: u64 = 50;
 /// Nodes that run at a time.
 const NODES: usize = 3;
+/// No lead closes for so long: nothing moves any more. Every timer of a call is shorter.
+const STUCK: Duration = Duration::from_secs(180);
 
 /// Not a test of its own: the program of a node, started by the test below.
 #[test]
@@ -158,9 +160,13 @@ async fn nothing_is_lost_or_dialled_twice_when_nodes_and_postgres_die() {
     for route in &saboteur.routes {
         route.set(Route::Open);
     }
-    let until = Instant::now() + Duration::from_secs(240);
-    while let Err(left) = judge::is_over(&store, n).await {
-        assert!(Instant::now() < until, "the campaign does not end: {left}");
+    // However slow the machine is: a lead that is lost, or an agent who is stuck, stops the count.
+    let (mut most, mut since) = (0, Instant::now());
+    while let Err((closed, left)) = judge::is_over(&store, n).await {
+        if closed > most {
+            (most, since) = (closed, Instant::now());
+        }
+        assert!(since.elapsed() < STUCK, "the campaign does not end: {left}");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     exchange.let_pass(Duration::from_secs(20)).await;
