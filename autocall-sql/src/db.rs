@@ -315,7 +315,8 @@ pub trait Tx: Conn {
 pub enum Scope {
     /// One tenant's.
     Tenant(TenantId),
-    /// One tenant's, named by key alone: the same few statements each time, whose plans may be kept.
+    /// One tenant's, found by key or by a small index: the same few statements each time, whose plans may
+    /// be kept.
     /// Planning each anew was a third of what a small commit cost the database. Nothing here is
     /// limited by a parameter: a plan that does not know the limit reads all and sorts.
     Keyed(TenantId),

@@ -140,9 +140,13 @@ mod tests {
         let mut second = lanes.drive(tenant);
         assert_eq!(second.next().map(|g| g.len()), Some(LONG + 1));
         assert_eq!(lanes.join(tenant, 100), Ok(false));
-        // The second dies: the first serves who waits.
-        drop(second);
+        assert_eq!(second.next(), None, "one alone is left to the first");
         assert_eq!(first.next(), Some(vec![100]));
+        // A second one dies: the first serves who waits.
+        let joined: Vec<_> = (0..LONG).map(|n| lanes.join(tenant, n)).collect();
+        assert_eq!(joined.last(), Some(&Ok(true)));
+        drop(lanes.drive(tenant));
+        assert_eq!(first.next(), Some((0..LONG).collect()));
         assert_eq!(first.next(), None);
         assert_eq!(lanes.join(tenant, 101), Ok(true), "nobody drives any more");
     }
