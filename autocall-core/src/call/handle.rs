@@ -303,8 +303,9 @@ impl Call {
     /// Remembers that the leg has just been given its script.
     fn told_now(&mut self, leg: u8, settings: &Settings, now: Timestamp) {
         let what = script::sentence(self, leg, settings);
+        let host = self.host(what);
         if let Some(it) = self.legs.get_mut(usize::from(leg)) {
-            it.told = Some(Told { what, at: now, asked: true, repeats: 0 });
+            it.told = Some(Told { what, host, at: now, asked: true, repeats: 0 });
             if matches!(what, Sentence::Message(_)) {
                 // The carrier has the message in hand: it plays.
                 it.facts.merge(&LegFacts { message_at: Some(now), ..LegFacts::default() });

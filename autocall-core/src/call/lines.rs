@@ -3,6 +3,7 @@
 
 use super::record::Sentence;
 use super::{Call, Effect, Effects, PERMIT_TTL, Stage, Told, script};
+use crate::id::AgentId;
 use crate::settings::Settings;
 use crate::time::{Millis, Timestamp};
 
@@ -18,6 +19,13 @@ const REPEATS_MAX: u8 = 6;
 
 /// How many look-ups one leg may cause. After that it is taken for over.
 pub(super) const LOOKS_MAX: u16 = 400;
+
+impl Told {
+    /// Whether this was the same: another agent's room is something else.
+    fn is_same(&self, what: Sentence, host: Option<AgentId>) -> bool {
+        self.what == what && (self.host.is_none() || self.host == host)
+    }
+}
 
 impl Call {
     /// Steers legs that are not doing what they should, looks up legs that are quiet.
@@ -41,12 +49,18 @@ impl Call {
     }
 
     fn tell(&mut self, leg: usize, what: Sentence, now: Timestamp) {
+        let host = self.host(what);
         let told = &mut self.legs[leg].told;
         let repeats = match told {
-            Some(t) if t.what == what => t.repeats.saturating_add(1),
+            Some(t) if t.is_same(what, host) => t.repeats.saturating_add(1),
             _ => 0,
         };
-        *told = Some(Told { what, at: now, asked: false, repeats });
+        *told = Some(Told { what, host, at: now, asked: false, repeats });
+    }
+
+    /// In whose room a leg is that does this: the agent whom the call holds.
+    pub(super) fn host(&self, what: Sentence) -> Option<AgentId> {
+        self.holds().filter(|_| what == Sentence::JoinAgent)
     }
 
     /// When the leg should be told (again), if at all.
@@ -64,7 +78,7 @@ impl Call {
             // It asks by itself as soon as it is answered; only if that fails do we push.
             None if !hang_up => it.facts.answer_at().map(|at| at + Millis::from_secs(5)),
             None => Some(Timestamp::EPOCH),
-            Some(told) if told.what != wanted => Some(Timestamp::EPOCH),
+            Some(told) if !told.is_same(wanted, self.host(wanted)) => Some(Timestamp::EPOCH),
             Some(told) if told.repeats >= REPEATS_MAX || script::is_confirmed(self, leg as u8, wanted) => None,
             // An answer is taken for heard; but one that ends a leg can be lost on its way, and
             // then nobody else ends it. Ending twice harms nobody.

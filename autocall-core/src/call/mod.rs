@@ -111,6 +111,10 @@ impl CallPlan {
 pub struct Told {
     /// What.
     pub what: Sentence,
+    /// To whose room it was sent, where it was to join a standing agent. Absent in what was written
+    /// before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<AgentId>,
     /// When last.
     pub at: Timestamp,
     /// It asked and got this for an answer: nothing needs to show that it arrived.

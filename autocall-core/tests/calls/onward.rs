@@ -4,6 +4,7 @@ use super::story::{Story, agent, at, holds, press, released, steers};
 use autocall_core::agent::{Address, Hold};
 use autocall_core::call::{Effect, EndCause, Event, Onward, Stage};
 use autocall_core::script::{Room, Script};
+use autocall_core::settings::AmdMode;
 use autocall_core::{Outcome, call::End};
 
 fn outside() -> Address {
@@ -31,6 +32,7 @@ fn an_agent_who_does_not_stand_is_rung_and_one_who_does_gets_the_customer_at_onc
     let mut sent = Story::standing().bridged();
     let effects = sent.on(20, to_agent(2, true));
     assert!(!effects.iter().any(|e| matches!(e, Effect::Offer { .. })), "nobody's phone rings");
+    assert!(steers(&effects, 0), "the customer is sent from one room to the other");
     assert!(matches!(sent.call.stage, Stage::Offering { leg: None, .. }));
     assert!(matches!(sent.script(0), Script::Join { room: Room::Agent(a), .. } if a == agent(2)));
     // That they were in the first agent's room does not mean that they came into the second's.
@@ -42,6 +44,25 @@ fn an_agent_who_does_not_stand_is_rung_and_one_who_does_gets_the_customer_at_onc
     assert_eq!(sent.stage(), "bridged", "that they left the first one's room ends nothing");
     sent.told(40, 0, |f| f.left = Some((at(40), agent(2))));
     assert_eq!(sent.stage(), "closing", "leaving the second one's does");
+}
+
+#[test]
+fn a_customer_who_was_sent_to_an_agent_by_an_answer_is_sent_on_to_the_next_as_well() {
+    let mut story = Story::standing();
+    story.settings.amd.mode = AmdMode::Off;
+    let mut story = story.rings();
+    story.frees(&[1]);
+    // Without detection the request for a script is answered with the agent's room.
+    story.asks(8, 0, |f| f.answered_at = Some(at(8)));
+    assert!(matches!(story.script(0), Script::Join { room: Room::Agent(a), .. } if a == agent(1)));
+    story.told(9, 0, |f| f.guest = Some((at(9), agent(1))));
+    assert_eq!(story.stage(), "bridged");
+    assert!(steers(&story.on(20, to_agent(2, true)), 0));
+    // Sent once: a second time would take them out of the room again.
+    assert!(!steers(&story.tick(21), 0));
+    story.told(22, 0, |f| f.guest = Some((at(22), agent(2))));
+    assert_eq!((story.stage(), story.call.holds()), ("bridged", Some(agent(2))));
+    assert!(!steers(&story.tick(60), 0));
 }
 
 #[test]
