@@ -3,36 +3,19 @@
 
 use autocall_core::call::{Call, CallPlan, Context, Effect, Event, LegFacts, ProviderRef, Stage, Stop};
 use autocall_core::settings::{Settings, TransferMode};
-use autocall_core::{CallId, CampaignId, LeadId, Millis, Outcome, Phone, Private, TenantId, Timestamp};
+use autocall_core::{CallId, Millis, Outcome, TenantId, Timestamp};
 use std::sync::Arc;
+
+#[path = "shared/plan.rs"]
+mod plan;
+
+use plan::plan;
 
 const TENANT: TenantId = TenantId(1);
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 fn call() -> Call {
-    let plan = CallPlan {
-        campaign: CampaignId::small(TENANT, 1),
-        lead: LeadId::small(TENANT, 1),
-        person_key: 1,
-        subject: "default".into(),
-        attempt: 1,
-        to: Phone::from_digits(14_155_552_671).expect("valid"),
-        number_index: 0,
-        from: Phone::from_digits(14_155_550_100).expect("valid"),
-        account: "main".into(),
-        class: 0,
-        name: Private::new("Grace"),
-        mode: TransferMode::OnDemand,
-        agentless: false,
-        voicemail_allowed: false,
-        abandonment_allowed: false,
-        for_agent: None,
-        ring_ms_max: 25_000,
-        recording: Default::default(),
-        recording_needs: Default::default(),
-        quotas: Default::default(),
-        evidence: None,
-    };
+    let plan = CallPlan { voicemail_allowed: false, abandonment_allowed: false, ..plan(TransferMode::OnDemand) };
     Call::new(CallId::small(TENANT, 1), Arc::new(plan), START)
 }
 

@@ -10,6 +10,9 @@
 #[allow(dead_code, unreachable_pub, clippy::disallowed_methods, reason = "the whole file is the testkit's")]
 mod golden;
 
+#[path = "shared/plan.rs"]
+mod plan;
+
 mod machines {
     pub(crate) mod agents;
     pub(crate) mod calls;

@@ -2,14 +2,19 @@
 
 use autocall_core::agent::{Address, Agent, AgentEvent, Hold, State, Status};
 use autocall_core::call::{
-    Call, CallPlan, Context, Effect, End, EndCause, Event, FreeAgent, LegFacts, Onward, Press, Stage, Stop, Verdict,
+    Call, Context, Effect, End, EndCause, Event, FreeAgent, LegFacts, Onward, Press, Stage, Stop, Verdict,
 };
-use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, PoolId, TenantId};
+use autocall_core::id::{AgentId, CallId, PoolId, TenantId};
 use autocall_core::script::{Audio, Script};
 use autocall_core::settings::{AmdMode, OnMachine, Settings, TransferMode};
 use autocall_core::{Millis, Outcome, Phone, Timestamp};
 use proptest::prelude::*;
 use std::sync::Arc;
+
+#[path = "shared/plan.rs"]
+mod plan;
+
+use plan::plan;
 
 const TENANT: TenantId = TenantId(1);
 const T0: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -23,29 +28,7 @@ fn agent_id(n: u128) -> AgentId {
 }
 
 fn call(mode: TransferMode) -> Call {
-    let plan = CallPlan {
-        campaign: CampaignId::small(TENANT, 1),
-        lead: LeadId::small(TENANT, 1),
-        person_key: 1,
-        subject: "default".into(),
-        attempt: 1,
-        to: Phone::from_digits(14_155_552_001).expect("valid"),
-        number_index: 0,
-        from: Phone::from_digits(14_155_550_101).expect("valid"),
-        account: "1".into(),
-        class: 0,
-        name: "John".into(),
-        mode,
-        agentless: false,
-        voicemail_allowed: true,
-        abandonment_allowed: true,
-        for_agent: None,
-        ring_ms_max: 25_000,
-        recording: Default::default(),
-        recording_needs: Default::default(),
-        quotas: Default::default(),
-        evidence: None,
-    };
+    let plan = plan(mode);
     Call::new(CallId::small(TENANT, 1), Arc::new(plan), T0)
 }
 

@@ -4,13 +4,18 @@ use autocall_core::agent::AgentEvent;
 use autocall_core::call::{
     Call, CallPlan, Context, Effect, End, EndCause, Event, FreeAgent, LegFacts, Press, Record, Stage, Stop, Verdict,
 };
-use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, TenantId};
+use autocall_core::id::{AgentId, CallId, TenantId};
 use autocall_core::outcome::{Abandonment, Outcome};
 use autocall_core::script::{Accept, Audio, MessageKind, RecordingMode, Role, Room, Script};
 use autocall_core::settings::{AmdMode, OnMachine, Settings, TransferMode};
-use autocall_core::{Millis, Phone, Timestamp};
+use autocall_core::{Millis, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+#[path = "shared/plan.rs"]
+mod plan;
+
+use plan::plan;
 
 const TENANT: TenantId = TenantId(1);
 const T0: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -32,29 +37,7 @@ struct Story {
 
 impl Story {
     fn new(mode: TransferMode, agentless: bool) -> Story {
-        let plan = CallPlan {
-            campaign: CampaignId::small(TENANT, 1),
-            lead: LeadId::small(TENANT, 1),
-            person_key: 1,
-            subject: "default".into(),
-            attempt: 2,
-            to: Phone::from_digits(14_155_552_001).expect("valid"),
-            number_index: 0,
-            from: Phone::from_digits(14_155_550_101).expect("valid"),
-            account: "1".into(),
-            class: 0,
-            name: "John".into(),
-            mode,
-            agentless,
-            voicemail_allowed: true,
-            abandonment_allowed: true,
-            for_agent: None,
-            ring_ms_max: 25_000,
-            recording: Default::default(),
-            recording_needs: Default::default(),
-            quotas: Default::default(),
-            evidence: Some("because".into()),
-        };
+        let plan = CallPlan { attempt: 2, agentless, evidence: Some("because".into()), ..plan(mode) };
         let settings = Settings {
             abandonment: Some(Audio::say("sorry")),
             voicemail: Some(Audio::say("hello")),

@@ -4,10 +4,10 @@ use autocall_core::agent::{AgentEvent, Hold};
 use autocall_core::call::{
     Call, CallPlan, Context, Effect, Effects, End, EndCause, Event, FreeAgent, LegFacts, Press, Record, Verdict,
 };
-use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, TenantId};
+use autocall_core::id::{AgentId, CallId, TenantId};
 use autocall_core::script::{Audio, Script};
 use autocall_core::settings::{Settings, TransferMode};
-use autocall_core::{Millis, Outcome, Phone, Timestamp};
+use autocall_core::{Millis, Outcome, Timestamp};
 use std::sync::Arc;
 
 pub(crate) const TENANT: TenantId = TenantId(1);
@@ -42,29 +42,7 @@ pub(crate) struct Story {
 
 impl Story {
     pub(crate) fn new(mode: TransferMode) -> Story {
-        let plan = CallPlan {
-            campaign: CampaignId::small(TENANT, 1),
-            lead: LeadId::small(TENANT, 1),
-            person_key: 1,
-            subject: "default".into(),
-            attempt: 1,
-            to: Phone::from_digits(14_155_552_001).expect("valid"),
-            number_index: 0,
-            from: Phone::from_digits(14_155_550_101).expect("valid"),
-            account: "1".into(),
-            class: 0,
-            name: "John".into(),
-            mode,
-            agentless: false,
-            voicemail_allowed: true,
-            abandonment_allowed: true,
-            for_agent: None,
-            ring_ms_max: 25_000,
-            recording: Default::default(),
-            recording_needs: Default::default(),
-            quotas: Default::default(),
-            evidence: None,
-        };
+        let plan = crate::plan::plan(mode);
         let settings = Settings {
             abandonment: Some(Audio::say("sorry")),
             voicemail: Some(Audio::say("hello")),

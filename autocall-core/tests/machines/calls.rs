@@ -4,12 +4,12 @@ use super::table::{Row, page};
 use autocall_core::agent::{AgentEvent, Hold};
 use autocall_core::call::amd::judge;
 use autocall_core::call::{
-    Call, CallPlan, Context, Effect, Effects, End, EndCause, Event, FreeAgent, LegFacts, Press, Stage, Stop, Verdict,
+    Call, Context, Effect, Effects, End, EndCause, Event, FreeAgent, LegFacts, Press, Stage, Stop, Verdict,
 };
-use autocall_core::id::{AgentId, CallId, CampaignId, LeadId, TenantId};
+use autocall_core::id::{AgentId, CallId, TenantId};
 use autocall_core::script::Audio;
 use autocall_core::settings::{AmdMode, OnMachine, OnUnclear, Settings, TransferMode};
-use autocall_core::{Millis, Phone, Timestamp};
+use autocall_core::{Millis, Timestamp};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -36,29 +36,7 @@ fn settings(mode: TransferMode) -> Settings {
 }
 
 fn call(mode: TransferMode) -> Call {
-    let plan = CallPlan {
-        campaign: CampaignId::small(TENANT, 1),
-        lead: LeadId::small(TENANT, 1),
-        person_key: 1,
-        subject: "default".into(),
-        attempt: 1,
-        to: Phone::from_digits(14_155_552_001).expect("valid"),
-        number_index: 0,
-        from: Phone::from_digits(14_155_550_101).expect("valid"),
-        account: "1".into(),
-        class: 0,
-        name: "John".into(),
-        mode,
-        agentless: false,
-        voicemail_allowed: true,
-        abandonment_allowed: true,
-        for_agent: None,
-        ring_ms_max: 25_000,
-        recording: Default::default(),
-        recording_needs: Default::default(),
-        quotas: Default::default(),
-        evidence: None,
-    };
+    let plan = crate::plan::plan(mode);
     Call::new(CallId::small(TENANT, 1), Arc::new(plan), T0)
 }
 
