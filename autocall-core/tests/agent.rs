@@ -132,16 +132,20 @@ fn a_standing_leg_comes_up_once_and_is_given_up_when_it_never_does() {
 }
 
 #[test]
-fn who_called_in_to_stand_keeps_their_leg_until_the_carrier_ends_it() {
+fn who_called_in_to_stand_and_cannot_be_rung_is_let_go_before_the_carrier_would_cut_them_off() {
     let mut it = agent();
     it.handle(&AgentEvent::StationCame { provider: "CA9".into(), from: None }, at(10));
     let station = it.station.clone().expect("it is up");
     assert_eq!((station.provider, station.from), (Some(ProviderRef::from("CA9")), None));
-    // Nobody can ring them again, so nothing is begun anew, only looked at.
+    // Nobody can ring them again. Half an hour without calls would be worse than calling in again, but
+    // no conversation is cut.
     let late = at(4 * 3_600);
-    it.handle(&AgentEvent::Tick, late);
-    assert_eq!((it.station_due(late), it.shifts), (None, 1));
-    assert!(it.wake_at() > late, "it does not wake over and over");
+    let mut talking = it.clone();
+    talking.handle(&hold(1, Hold::Talking), at(3_600));
+    assert_ne!(talking.station_due(late), Some(StationDue::Rotate));
+    assert_eq!(it.station_due(late), Some(StationDue::Rotate), "the leg is hung up");
+    assert!(it.handle(&AgentEvent::Tick, late));
+    assert_eq!((it.station.clone(), it.shifts, it.wake_at()), (None, 1, Timestamp::NEVER), "and is not dialled anew");
     let mut rung = agent();
     let from = Phone::from_digits(14_155_550_123);
     rung.handle(&AgentEvent::StationCame { provider: "CA9".into(), from }, at(10));
@@ -189,6 +193,18 @@ fn being_free_takes_the_will_and_an_empty_line() {
     it.handle(&AgentEvent::Status(Status::Away("lunch".into())), at(4));
     assert!(!it.is_free());
     assert!(!it.handle(&AgentEvent::Ready, at(5)), "there is nothing to write up");
+}
+
+#[test]
+fn a_call_that_does_not_hold_the_agent_forgives_no_missed_offers() {
+    let mut it = agent();
+    it.handle(&hold(1, Hold::Ringing), at(1));
+    it.handle(&release(1, true, 0), at(2));
+    it.handle(&hold(2, Hold::Reserved), at(3));
+    assert!(!it.handle(&hold(3, Hold::Talking), at(4)));
+    assert_eq!((it.missed, it.call()), (1, Some(call(2))));
+    it.handle(&hold(2, Hold::Talking), at(5));
+    assert_eq!(it.missed, 0, "whoever talks has taken a call");
 }
 
 #[test]

@@ -81,7 +81,8 @@ pub struct Station {
     pub up_at: Option<Timestamp>,
     /// When it was committed to be dialled.
     pub dialled_at: Timestamp,
-    /// The number shown when it is dialled; absent for one that came by itself and cannot be rung.
+    /// The number shown when it is dialled; absent for one that came by itself and cannot be rung
+    /// anew: once it has lasted too long it ends, and the agent calls in again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Phone>,
     /// The longest that the carrier lets one call last, milliseconds.
@@ -136,7 +137,7 @@ pub enum StationDue {
     /// The carrier is asked whether it is still there: a report of its end may be lost, and people
     /// would be joined to an empty room.
     Look,
-    /// It is hung up, to be dialled again a moment later.
+    /// It is hung up, to be dialled again a moment later where it can be.
     Rotate,
     /// It is dialled again.
     Redial,
@@ -341,7 +342,7 @@ impl Agent {
         if let Some(at) = station.redial_at {
             return (now >= at).then_some(StationDue::Redial);
         }
-        if self.state == State::Idle && station.from.is_some() && station.is_tired(now) {
+        if self.state == State::Idle && station.is_tired(now) {
             return Some(StationDue::Rotate);
         }
         station.look_at().is_some_and(|at| now >= at).then_some(StationDue::Look)
@@ -354,19 +355,18 @@ impl Agent {
             Some(StationDue::Look) => station.looked_at = Some(now),
             Some(StationDue::Rotate) => self.begin_anew(now),
             Some(StationDue::Redial) => {}
-            None if station.up_at.is_none()
-                && station.redial_at.is_none()
-                && now >= station.dialled_at + STATION_MAX =>
-            {
-                self.station = None;
-            }
+            None if station.up_at.is_none() && now >= station.dialled_at + STATION_MAX => self.station = None,
             None => {}
         }
     }
 
-    /// The standing leg is dialled in a moment, under a name of its own.
+    /// The standing leg is dialled in a moment, under a name of its own; one that cannot be dialled is
+    /// over.
     fn begin_anew(&mut self, now: Timestamp) {
         let Some(old) = self.station.take() else { return };
+        if old.from.is_none() {
+            return;
+        }
         self.shifts += 1;
         let fresh = Station::new(self.shifts, now);
         let redial_at = Some(now + STATION_PAUSE);
@@ -386,10 +386,11 @@ impl Agent {
             State::Held { call: mine, hold: had } => mine == call && had != hold,
             State::WrapUp { .. } => false,
         };
-        if free {
-            self.enter(State::Held { call, hold }, now);
-            self.shown = None;
+        if !free {
+            return;
         }
+        self.enter(State::Held { call, hold }, now);
+        self.shown = None;
         if hold == Hold::Talking {
             self.missed = 0;
         }
@@ -441,7 +442,7 @@ impl Agent {
         if station.up_at.is_none() {
             return station.dialled_at + STATION_MAX;
         }
-        let tired_at = station.tired_at().filter(|_| self.state == State::Idle && station.from.is_some());
+        let tired_at = station.tired_at().filter(|_| self.state == State::Idle);
         [tired_at, station.look_at()].into_iter().flatten().min().unwrap_or(Timestamp::NEVER)
     }
     /// When something must happen by itself; `NEVER` otherwise.

@@ -327,7 +327,7 @@ impl Call {
             Stage::Offering { leg, since, .. } => transfer::offer_until(self, leg, since, settings),
             Stage::Bridged { since, .. } => since + Millis::from_ms(i64::from(settings.caps.call_ms_max)),
             Stage::Message { since, .. } => since + MESSAGE_MAX,
-            Stage::Closing { since } => settle::settle_at(self, since, settings),
+            Stage::Closing { since } => settle::settle_at(self, since),
             Stage::Settled { .. } => return Timestamp::NEVER,
         };
         (0..self.legs.len()).fold(stage, |at, leg| at.min(self.leg_wake_at(leg, settings)))

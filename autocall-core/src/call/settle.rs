@@ -17,12 +17,12 @@ pub(super) const GRACE: Millis = Millis::from_secs(3);
 const CLOSING_MAX: Millis = Millis::from_hours(3);
 
 /// When a closing call can be settled, as things are; `NEVER` while a leg is still awaited.
-pub(super) fn settle_at(call: &Call, since: Timestamp, settings: &Settings) -> Timestamp {
+pub(super) fn settle_at(call: &Call, since: Timestamp) -> Timestamp {
     let last = since + CLOSING_MAX;
     if !call.legs.iter().all(is_done) {
         return last;
     }
-    if is_certain(call, settings) { since } else { (since + GRACE).min(last) }
+    if is_certain(call) { since } else { (since + GRACE).min(last) }
 }
 
 /// Whether the leg needs no more waiting.
@@ -32,7 +32,7 @@ fn is_done(leg: &Leg) -> bool {
 
 /// Whether no late fact could change the outcome: the customer's leg was never picked up, or the
 /// conversation is already known.
-fn is_certain(call: &Call, _settings: &Settings) -> bool {
+fn is_certain(call: &Call) -> bool {
     let customer = &call.customer().facts;
     let never_answered = customer.end.is_some_and(|e| e.cause != EndCause::Completed) && !customer.is_answered();
     never_answered || call.customer().is_lost() || call.agent.is_some()
@@ -40,7 +40,7 @@ fn is_certain(call: &Call, _settings: &Settings) -> bool {
 
 /// Every leg was told to end.
 pub(super) fn closing(call: &mut Call, since: Timestamp, settings: &Settings, now: Timestamp) {
-    if now >= settle_at(call, since, settings) {
+    if now >= settle_at(call, since) {
         let outcome = outcome(call, settings);
         call.stage = Stage::Settled { at: now, outcome };
     }

@@ -142,6 +142,8 @@ impl Calendar {
             };
             calendar.set(shifted);
         }
+        // The last word of bits ends after the last year.
+        (after..first + calendar.bits.len() as Day * 64).for_each(|day| calendar.set(day));
         calendar
     }
 
@@ -211,6 +213,10 @@ mod tests {
         assert!(next.contains(date(2026, 12, 28)) && !next.contains(date(2026, 12, 29)));
         assert!(next.contains(date(2027, 12, 27)) && next.contains(date(2027, 12, 28)));
         assert!(!next.contains(date(2027, 12, 29)));
-        assert!(next.contains(date(1980, 5, 5)), "outside its years every day is closed");
+        assert!(!next.contains(date(*YEARS.start(), 1, 2)) && !next.contains(date(*YEARS.end(), 12, 24)));
+        let (before, after) = (date(*YEARS.start(), 1, 1), date(*YEARS.end() + 1, 1, 1));
+        for day in (before - 100..before).chain(after..after + 100) {
+            assert!(next.contains(day), "outside its years every day is closed: {day}");
+        }
     }
 }

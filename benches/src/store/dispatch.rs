@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use autocall_core::call::{End, EndCause, LegFacts, ProviderRef};
 use autocall_core::engine::{Engine, Parts, Standard, Task};
 use autocall_core::ports::{
-    Capabilities, Dial, DialError, DialPermit, Ids, Line, LocalRates, ManualClock, Sighting, Silent, Store, Telephony,
+    Capabilities, Clock as _, Dial, DialError, DialPermit, Ids, Line, LocalRates, ManualClock, Sighting, Silent, Store, Telephony,
     TelephonyError,
 };
 use autocall_core::script::Script;
-use autocall_core::{CampaignId, Timestamp};
+use autocall_core::{CampaignId, Millis, Timestamp};
 use autocall_store_postgres::PostgresStore;
 use futures::stream::{self, StreamExt};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,21 +62,23 @@ impl Telephony for Instant {
 pub(super) struct Node {
     pub(super) engine: Arc<Engine>,
     pub(super) carrier: Arc<Instant>,
+    clock: Arc<ManualClock>,
 }
 
 impl Node {
     pub(super) fn new(store: Arc<PostgresStore>, seed: u128) -> Node {
         let carrier = Arc::new(Instant::default());
+        let clock = Arc::new(ManualClock::at(NOW));
         let engine = Arc::new(Engine::new(Parts {
             store,
             telephony: carrier.clone(),
             notifier: Arc::new(Silent),
             rates: Arc::new(LocalRates::new(1e9)),
-            clock: Arc::new(ManualClock::at(NOW)),
+            clock: clock.clone(),
             permission: Arc::new(Standard),
             ids: Ids::seeded(seed),
         }));
-        Node { engine, carrier }
+        Node { engine, carrier, clock }
     }
 
     /// Looks at campaigns until `calls` are dialled and recorded, or none has a lead left. How many
@@ -110,17 +112,20 @@ impl Node {
         done.buffer_unordered(TASKS).for_each(each).await;
     }
 
-    /// Every call that was dialled turns out busy: it settles, with its record.
+    /// Every call that was dialled turns out busy: it settles, with its record. Then a second has
+    /// passed, since a second has only so many places for calls.
     pub(super) async fn settle(&self) -> u64 {
         let lines = std::mem::take(&mut *self.carrier.lines.lock().expect("no panic holds it"));
         let n = lines.len() as u64;
-        let over = LegFacts { end: Some(End { cause: EndCause::Busy, at: NOW }), ..LegFacts::default() };
+        let now = self.clock.now();
+        let over = LegFacts { end: Some(End { cause: EndCause::Busy, at: now }), ..LegFacts::default() };
         let done = stream::iter(lines).map(|line| {
             let (engine, over) = (self.engine.clone(), over.clone());
             async move { tokio::spawn(async move { engine.hear(line, over, false).await }).await.expect("no panic") }
         });
         let each = |heard: Result<_, _>| async { drop(heard.expect("a call settles")) };
         done.buffer_unordered(TASKS).for_each(each).await;
+        self.clock.set(now + Millis::from_secs(1));
         n
     }
 }

@@ -30,8 +30,23 @@ pub(super) fn ring_bin(age: f32) -> usize {
 
 /// The bin of an age; ages past the last edge share the last bin.
 pub(super) fn span_bin(age: f32) -> usize {
-    above(&SPAN_EDGES[1..SPAN_BINS], age)
+    // The edges are whole seconds, so the whole seconds of an age decide.
+    usize::from(SPAN_OF[(age.max(0.0) as usize).min(SPAN_OF.len() - 1)])
 }
+
+/// The bin of each whole second up to the last bin's beginning: looked up for every agent at every plan.
+static SPAN_OF: [u8; SPAN_EDGES[SPAN_BINS - 1] as usize + 1] = {
+    let mut bins = [0; SPAN_EDGES[SPAN_BINS - 1] as usize + 1];
+    let (mut s, mut bin) = (0, 0);
+    while s < bins.len() {
+        if s as f32 >= SPAN_EDGES[bin as usize + 1] {
+            bin += 1;
+        }
+        bins[s] = bin;
+        s += 1;
+    }
+    bins
+};
 
 /// How many of the ascending `edges` the age has reached.
 fn above(edges: &[f32], age: f32) -> usize {
@@ -151,6 +166,16 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bin_of_an_age_is_the_one_whose_edges_are_around_it() {
+        for quarter in 0..40_000_u16 {
+            let age = f32::from(quarter) / 4.0;
+            assert_eq!(span_bin(age), above(&SPAN_EDGES[1..SPAN_BINS], age), "{age}");
+            assert_eq!(ring_bin(age), above(&RING_EDGES[1..RING_BINS], age), "{age}");
+        }
+        assert_eq!((span_bin(-1.0), span_bin(4999.999), span_bin(5000.0)), (0, SPAN_BINS - 2, SPAN_BINS - 1));
+    }
 
     #[test]
     fn what_another_table_learned_is_added_at_this_ones_weight() {

@@ -291,9 +291,26 @@ impl Span {
         let part = (age.max(0.0) - SPAN_EDGES[b]) / (SPAN_EDGES[b + 1] - SPAN_EDGES[b]);
         self.hazard[b] + part * (self.hazard[b + 1] - self.hazard[b])
     }
+    fn aged(&self, age: f32) -> Aged<'_> {
+        Aged { span: self, age, hazard: self.at(age) }
+    }
     /// The chance that something of this age ends within `t`.
     fn ends(&self, age: f32, t: f32) -> f32 {
-        1.0 - (self.at(age) - self.at(age + t)).exp()
+        self.aged(age).ends(t)
+    }
+}
+
+/// A talk or wrap-up that has lasted for so long.
+struct Aged<'a> {
+    span: &'a Span,
+    age: f32,
+    hazard: f32,
+}
+
+impl Aged<'_> {
+    /// The chance that it ends within `t`.
+    fn ends(&self, t: f32) -> f32 {
+        1.0 - (self.hazard - self.span.at(self.age + t)).exp()
     }
 }
 
@@ -393,24 +410,28 @@ impl Model {
 
     fn free_ahead(&mut self, hold_s: f32, wraps: bool) {
         const STEPS: usize = 4;
+        // The talk ends in some part of the time, the wrap-up within the rest: by look and part, the
+        // chance of the second, which no talk's age changes.
+        let within = |k: usize| self.looks[k] + hold_s;
+        let part = |k: usize| within(k) / STEPS as f32;
+        let rest: [[f32; STEPS]; LOOKS] = std::array::from_fn(|k| {
+            std::array::from_fn(|s| self.wrap.ends(0.0, within(k) - part(k) * (s as f32 + 0.5)))
+        });
         for b in 0..SPAN_BINS {
             let age = (SPAN_EDGES[b] + SPAN_EDGES[b + 1]) / 2.0;
+            let (talk, wrap) = (self.talk.aged(age), self.wrap.aged(age));
             for k in 0..LOOKS {
-                let t = self.looks[k] + hold_s;
-                self.wrap_frees[b][k] = self.wrap.ends(age, t);
+                self.wrap_frees[b][k] = wrap.ends(within(k));
                 self.talk_frees[b][k] = if wraps {
-                    // The talk ends in some part of the time, the wrap-up within the rest.
-                    let step = t / STEPS as f32;
-                    let mut before = 0.0;
-                    let mut sum = 0.0;
-                    for s in 0..STEPS {
-                        let ended = self.talk.ends(age, step * (s + 1) as f32);
-                        sum += (ended - before) * self.wrap.ends(0.0, t - step * (s as f32 + 0.5));
+                    let (mut before, mut sum) = (0.0, 0.0);
+                    for (s, rest) in rest[k].iter().enumerate() {
+                        let ended = talk.ends(part(k) * (s + 1) as f32);
+                        sum += (ended - before) * rest;
                         before = ended;
                     }
                     sum
                 } else {
-                    self.talk.ends(age, t)
+                    talk.ends(within(k))
                 };
             }
         }
