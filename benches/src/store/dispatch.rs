@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use autocall_core::call::{End, EndCause, LegFacts, ProviderRef};
 use autocall_core::engine::{Engine, Parts, Standard, Task};
 use autocall_core::ports::{
-    Capabilities, Clock as _, Dial, DialError, DialPermit, Ids, Line, LocalRates, ManualClock, Sighting, Silent, Store, Telephony,
-    TelephonyError,
+    Capabilities, Clock as _, Dial, DialError, DialPermit, Ids, Line, LocalRates, ManualClock, Sighting, Silent, Store,
+    Telephony, TelephonyError,
 };
 use autocall_core::script::Script;
 use autocall_core::{CampaignId, Millis, Timestamp};
