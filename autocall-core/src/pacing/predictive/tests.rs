@@ -3,6 +3,7 @@ use crate::pacing::Strategy;
 use crate::pacing::{AgentView, CallView, Class, CountsDelta, DayKey, DialResult, Ledger, LedgerDelta, Limits};
 use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as Gen;
+use std::sync::LazyLock;
 
 mod decides;
 mod prices;
@@ -15,9 +16,15 @@ fn day() -> DayKey {
 
 /// A pacer that has seen a campaign of about a quarter answers and talks of about two minutes.
 fn trained(mode: CapMode) -> Predictive {
-    let mut settings = Settings::predictive(0.03);
-    settings.ledger.mode = mode;
-    let mut p = Predictive::new(&settings);
+    // Taught once: properties ask for hundreds, each in this state.
+    static TAUGHT: LazyLock<Predictive> = LazyLock::new(|| taught(&Settings::predictive(0.03)));
+    let mut p = TAUGHT.clone();
+    p.settings.ledger.mode = mode;
+    p
+}
+
+fn taught(settings: &Settings) -> Predictive {
+    let mut p = Predictive::new(settings);
     for i in 0..800_i64 {
         let person = i % 4 == 0;
         let after = Millis::from_ms(if person { 5000 + i * 37 % 9000 } else { 15_000 + i * 53 % 13_000 });
