@@ -145,12 +145,35 @@ fn who_called_in_to_stand_and_cannot_be_rung_is_let_go_before_the_carrier_would_
     assert_ne!(talking.station_due(late), Some(StationDue::Rotate));
     assert_eq!(it.station_due(late), Some(StationDue::Rotate), "the leg is hung up");
     assert!(it.handle(&AgentEvent::Tick, late));
-    assert_eq!((it.station.clone(), it.shifts, it.wake_at()), (None, 1, Timestamp::NEVER), "and is not dialled anew");
+    assert_eq!((it.is_standing(), it.shifts), (false, 1), "and is not dialled anew");
+    let again = late + Millis::from_secs(60);
+    assert_eq!((it.wake_at(), it.station_due(late)), (again, None));
+    assert_eq!(it.station_due(again), Some(StationDue::Rotate), "hung up again, should the first request be lost");
+    assert!(it.handle(&AgentEvent::StationDown(1), again));
+    assert_eq!((it.station.clone(), it.wake_at()), (None, Timestamp::NEVER));
     let mut rung = agent();
     let from = Phone::from_digits(14_155_550_123);
     rung.handle(&AgentEvent::StationCame { provider: "CA9".into(), from }, at(10));
     assert_eq!(rung.station.as_ref().and_then(|s| s.from), from);
     assert_eq!(rung.station_due(late), Some(StationDue::Rotate), "whoever has a number is rung anew");
+}
+
+#[test]
+fn an_agent_who_is_away_keeps_a_tired_leg_and_loses_it_when_they_are_back() {
+    let from = Phone::from_digits(14_155_550_101).expect("valid");
+    let mut it = agent();
+    it.handle(&AgentEvent::StationDialled { from, call_ms_max: 3_600_000 }, at(0));
+    it.handle(&AgentEvent::StationUp(ProviderRef::from("CA1")), at(5));
+    // Perhaps lent to a person who called back, and talking on that very leg.
+    it.handle(&AgentEvent::Status(Status::Away("a returned call".into())), at(60));
+    let late = at(5 + 3_600 - 400);
+    it.handle(&AgentEvent::Tick, late);
+    assert_eq!((it.station_due(late), it.wake_at()), (None, late + Millis::from_secs(60)), "only looked at");
+    assert!(it.is_standing());
+    it.handle(&AgentEvent::Status(Status::Available), late);
+    assert!(it.is_free() && !it.is_standing(), "no call slips in");
+    assert_eq!(it.station_due(late), Some(StationDue::Rotate));
+    assert!(it.wake_at() <= late, "at once");
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub struct Station {
     /// When it was committed to be dialled.
     pub dialled_at: Timestamp,
     /// The number shown when it is dialled; absent for one that came by itself and cannot be rung
-    /// anew: once it has lasted too long it ends, and the agent calls in again.
+    /// anew: once it has lasted too long it is hung up, and the agent calls in again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Phone>,
     /// The longest that the carrier lets one call last, milliseconds.
@@ -280,7 +280,7 @@ impl Agent {
     pub fn handle(&mut self, event: &AgentEvent, now: Timestamp) -> bool {
         let before = self.clone();
         match event {
-            AgentEvent::Status(status) => self.choose(status.clone()),
+            AgentEvent::Status(status) => self.choose(status.clone(), now),
             AgentEvent::Hold { call, hold } => self.hold(*call, *hold, now),
             AgentEvent::Release { call, missed, wrap_up_ms } => self.release(*call, *missed, *wrap_up_ms, now),
             AgentEvent::Ready => {
@@ -314,7 +314,7 @@ impl Agent {
                 self.station =
                     Some(Station { provider: Some(provider.clone()), up_at: Some(now), from: *from, ..fresh });
                 if self.status == Status::Offline {
-                    self.choose(Status::Available);
+                    self.choose(Status::Available, now);
                 }
             }
             AgentEvent::StationUp(provider) => {
@@ -342,10 +342,13 @@ impl Agent {
         if let Some(at) = station.redial_at {
             return (now >= at).then_some(StationDue::Redial);
         }
-        if self.state == State::Idle && station.is_tired(now) {
+        let look = station.look_at().is_some_and(|at| now >= at);
+        // Not of an agent who is away: they may have been lent to a person who called back. One that
+        // cannot be dialled again is hung up at every look until it is gone.
+        if self.is_free() && station.is_tired(now) && (station.from.is_some() || look) {
             return Some(StationDue::Rotate);
         }
-        station.look_at().is_some_and(|at| now >= at).then_some(StationDue::Look)
+        look.then_some(StationDue::Look)
     }
 
     fn tend_station(&mut self, now: Timestamp) {
@@ -360,11 +363,12 @@ impl Agent {
         }
     }
 
-    /// The standing leg is dialled in a moment, under a name of its own; one that cannot be dialled is
-    /// over.
+    /// The standing leg is dialled in a moment, under a name of its own; one that cannot be dialled
+    /// only takes no call any more.
     fn begin_anew(&mut self, now: Timestamp) {
         let Some(old) = self.station.take() else { return };
         if old.from.is_none() {
+            self.station = Some(Station { tired: true, looked_at: Some(now), ..old });
             return;
         }
         self.shifts += 1;
@@ -373,11 +377,21 @@ impl Agent {
         self.station = Some(Station { from: old.from, call_ms_max: old.call_ms_max, redial_at, ..fresh });
     }
 
-    fn choose(&mut self, status: Status) {
+    fn choose(&mut self, status: Status, now: Timestamp) {
         if status == Status::Available {
             self.missed = 0;
         }
         self.status = status;
+        self.tire(now);
+    }
+
+    /// Whether the leg takes another call is decided with what makes the agent free, so that no call
+    /// slips in before the rotation.
+    fn tire(&mut self, now: Timestamp) {
+        let free = self.is_free();
+        if let Some(station) = &mut self.station {
+            station.tired |= free && station.is_tired(now);
+        }
     }
 
     fn hold(&mut self, call: CallId, hold: Hold, now: Timestamp) {
@@ -413,10 +427,7 @@ impl Agent {
     fn enter(&mut self, state: State, now: Timestamp) {
         self.state = state;
         self.since = now;
-        // Decided with the state itself, so that no call slips in before the rotation.
-        if let Some(station) = &mut self.station {
-            station.tired |= state == State::Idle && station.is_tired(now);
-        }
+        self.tire(now);
     }
 
     /// The call they are with, or wrote up last.
@@ -442,7 +453,7 @@ impl Agent {
         if station.up_at.is_none() {
             return station.dialled_at + STATION_MAX;
         }
-        let tired_at = station.tired_at().filter(|_| self.state == State::Idle);
+        let tired_at = station.tired_at().filter(|_| self.is_free() && station.from.is_some());
         [tired_at, station.look_at()].into_iter().flatten().min().unwrap_or(Timestamp::NEVER)
     }
     /// When something must happen by itself; `NEVER` otherwise.

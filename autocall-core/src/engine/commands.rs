@@ -3,7 +3,7 @@
 use super::station;
 use super::tick::stop_calls;
 use super::{CONFLICTS_MAX, Engine, EngineError, Task, decide};
-use crate::agent::{Address, AgentEvent, Status};
+use crate::agent::{Address, Agent, AgentEvent, Status};
 use crate::call::{Event, Onward, Stage, Stop};
 use crate::campaign::{Campaign, Command, Effect, Refused, State};
 use crate::id::{AgentId, CallId, CampaignId, TenantId};
@@ -103,18 +103,26 @@ impl Engine {
             }
             let mut row = view.agent.row;
             row.handle(&AgentEvent::Status(Status::Away(reason.into())), self.now());
-            let mut changes = Changes::new(agent.tenant(), self.now());
-            changes.agents.push(Put { row, expected: view.agent.version });
-            match self.commit(&changes).await {
-                Ok(_) => {
-                    self.notifier.notify(&Note::Agent { agent });
-                    return Ok(true);
-                }
-                Err(StoreError::Conflict { .. }) => continue,
-                Err(error) => return Err(error.into()),
+            if self.put_agent(row, view.agent.version).await? {
+                return Ok(true);
             }
         }
         Err(EngineError::Contended)
+    }
+
+    /// Commits an agent as they are now; `false` if somebody else has written them meanwhile.
+    pub(super) async fn put_agent(&self, row: Agent, expected: u64) -> Result<bool, EngineError> {
+        let agent = row.id;
+        let mut changes = Changes::new(agent.tenant(), self.now());
+        changes.agents.push(Put { row, expected });
+        match self.commit(&changes).await {
+            Ok(_) => {
+                self.notifier.notify(&Note::Agent { agent });
+                Ok(true)
+            }
+            Err(StoreError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Gives an agent back to the calls, if they are still away for that reason.

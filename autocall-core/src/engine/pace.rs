@@ -251,7 +251,9 @@ fn priority(share: Share, callback_at: Option<Timestamp>, now: Timestamp) -> u8 
 
 /// What the campaign may count on of a pool.
 fn part_of(pool: &PoolView, view: &CampaignView, share: Share, now: Timestamp) -> PoolPart {
-    let free = pool.agents.iter().filter(|a| is_free(a)).count() as u32;
+    let standing = view.campaign.row.settings.transfer.mode == TransferMode::Standing;
+    let usable = || pool.agents.iter().filter(|a| is_usable(a, standing));
+    let free = usable().filter(|a| is_free(a)).count() as u32;
     if pool.sharers.is_empty() {
         return PoolPart { idle: free, share_pct: 100 };
     }
@@ -279,14 +281,19 @@ fn part_of(pool: &PoolView, view: &CampaignView, share: Share, now: Timestamp) -
     claims.sort_unstable_by_key(|c| c.0);
     let at = claims.iter().position(|c| c.0 == own).unwrap_or(0);
     let claims: SmallVec<[PoolClaim; 4]> = claims.into_iter().map(|c| c.1).collect();
-    part_of_pool(free, pool.agents.len() as u32, &claims, at)
+    part_of_pool(free, usable().count() as u32, &claims, at)
+}
+
+/// Whether the campaign can do anything with the agent: without a leg that stands, an idle one is of no
+/// use to one that needs it.
+fn is_usable(agent: &AgentBrief, standing: bool) -> bool {
+    !standing || agent.standing || agent.state != State::Idle
 }
 
 fn agent_views(view: &CampaignView, parts: &[PoolPart]) -> Vec<AgentView> {
     let standing = view.campaign.row.settings.transfer.mode == TransferMode::Standing;
-    let usable = |a: &&AgentBrief| !standing || a.standing || a.state != State::Idle;
     let of_pool = |(pool, part): (&PoolView, &PoolPart)| -> Vec<AgentView> {
-        pool.agents.iter().filter(usable).map(|a| agent_view(a, part.share_pct)).collect()
+        pool.agents.iter().filter(|a| is_usable(a, standing)).map(|a| agent_view(a, part.share_pct)).collect()
     };
     view.pools.iter().zip(parts).flat_map(of_pool).collect()
 }

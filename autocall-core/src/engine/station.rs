@@ -85,8 +85,16 @@ impl Engine {
                 Ok(self.dial_station(&view, row).await?.unwrap_or_default())
             }
             Some(StationDue::Rotate) => {
-                let tasks = self.agent_event(agent, &AgentEvent::Tick).await?;
-                Ok(end(&before).into_iter().chain(tasks).collect())
+                let mut row = before.clone();
+                row.handle(&AgentEvent::Tick, self.now());
+                // On the row that was read, or a call that was offered meanwhile would be cut off. Whoever
+                // wrote it has set its next instant anew.
+                if !self.put_agent(row, view.agent.version).await? {
+                    return Ok(Vec::new());
+                }
+                // Of a leg that cannot be dialled again, nothing but its end tells that it is gone.
+                let look = look_up(&before).filter(|_| before.station.as_ref().is_some_and(|s| s.from.is_none()));
+                Ok(end(&before).into_iter().chain(look).collect())
             }
             Some(StationDue::Look) => {
                 let tasks = self.agent_event(agent, &AgentEvent::Tick).await?;
