@@ -107,6 +107,9 @@ fn every_reason_is_a_sentence_with_its_numbers() {
     assert_eq!(say(why(Reason::Closed)), "no permission to dial now");
     let rung = Why { accept: 0.8, connect_s: 4.25, window: None, ..why(Reason::Reserving) };
     assert_eq!(say(rung), "one call per agent: agents are rung on demand, 80 % say yes after 4.2 s; 2 free");
+    // Who does not learn what agents say does not claim that nobody says yes.
+    let rung = Why { window: None, ..why(Reason::Reserving) };
+    assert_eq!(say(rung), "one call per agent: each agent is rung on demand");
     let bounds = [
         (Bound::Lines, "; 7 wished, no free line"),
         (Bound::Rate, "; 7 wished, the carrier's rate is used up"),
