@@ -159,14 +159,18 @@ fn who_called_in_to_stand_and_cannot_be_rung_is_let_go_before_the_carrier_would_
 }
 
 #[test]
-fn an_agent_who_is_away_keeps_a_tired_leg_and_loses_it_when_they_are_back() {
+fn an_agent_who_is_lent_keeps_a_tired_leg_and_loses_it_when_they_are_back() {
     let from = Phone::from_digits(14_155_550_101).expect("valid");
     let mut it = agent();
     it.handle(&AgentEvent::StationDialled { from, call_ms_max: 3_600_000 }, at(0));
     it.handle(&AgentEvent::StationUp(ProviderRef::from("CA1")), at(5));
-    // Perhaps lent to a person who called back, and talking on that very leg.
-    it.handle(&AgentEvent::Status(Status::Away("a returned call".into())), at(60));
     let late = at(5 + 3_600 - 400);
+    let mut lunch = it.clone();
+    lunch.handle(&AgentEvent::Status(Status::Away("lunch".into())), at(60));
+    assert_eq!(lunch.station_due(late), Some(StationDue::Rotate), "nobody talks: it would be cut off at noon");
+    // To a person who called back: they talk on that very leg.
+    it.handle(&AgentEvent::Lent("a returned call".into()), at(60));
+    assert_eq!(it.status, Status::Away("a returned call".into()));
     it.handle(&AgentEvent::Tick, late);
     assert_eq!((it.station_due(late), it.wake_at()), (None, late + Millis::from_secs(60)), "only looked at");
     assert!(it.is_standing());

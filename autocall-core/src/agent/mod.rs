@@ -185,6 +185,9 @@ pub struct Agent {
     /// The lead that they are looking at, before they dial it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<Shown>,
+    /// They are away because they were lent, and may be talking on their standing leg.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lent: bool,
 }
 
 /// A lead shown to an agent.
@@ -201,6 +204,9 @@ pub struct Shown {
 pub enum AgentEvent {
     /// They chose a status.
     Status(Status),
+    /// They are taken out of the calls for something else on their line: away for this reason, until
+    /// another status is chosen.
+    Lent(Arc<str>),
     /// A call takes hold of them.
     Hold {
         /// Which.
@@ -267,6 +273,7 @@ impl Agent {
             station: None,
             shifts: 0,
             shown: None,
+            lent: false,
         }
     }
 
@@ -281,6 +288,10 @@ impl Agent {
         let before = self.clone();
         match event {
             AgentEvent::Status(status) => self.choose(status.clone(), now),
+            AgentEvent::Lent(reason) => {
+                self.choose(Status::Away(reason.clone()), now);
+                self.lent = true;
+            }
             AgentEvent::Hold { call, hold } => self.hold(*call, *hold, now),
             AgentEvent::Release { call, missed, wrap_up_ms } => self.release(*call, *missed, *wrap_up_ms, now),
             AgentEvent::Ready => {
@@ -343,9 +354,8 @@ impl Agent {
             return (now >= at).then_some(StationDue::Redial);
         }
         let look = station.look_at().is_some_and(|at| now >= at);
-        // Not of an agent who is away: they may have been lent to a person who called back. One that
-        // cannot be dialled again is hung up at every look until it is gone.
-        if self.is_free() && station.is_tired(now) && (station.from.is_some() || look) {
+        // One that cannot be dialled again is hung up at every look until it is gone.
+        if self.is_quiet() && station.is_tired(now) && (station.from.is_some() || look) {
             return Some(StationDue::Rotate);
         }
         look.then_some(StationDue::Look)
@@ -382,15 +392,21 @@ impl Agent {
             self.missed = 0;
         }
         self.status = status;
+        self.lent = false;
         self.tire(now);
     }
 
-    /// Whether the leg takes another call is decided with what makes the agent free, so that no call
-    /// slips in before the rotation.
+    /// Whether nobody talks on their standing leg.
+    fn is_quiet(&self) -> bool {
+        self.state == State::Idle && !self.lent
+    }
+
+    /// Whether the leg takes another call is decided with what makes it quiet, so that no call slips
+    /// in before the rotation.
     fn tire(&mut self, now: Timestamp) {
-        let free = self.is_free();
+        let quiet = self.is_quiet();
         if let Some(station) = &mut self.station {
-            station.tired |= free && station.is_tired(now);
+            station.tired |= quiet && station.is_tired(now);
         }
     }
 
@@ -453,7 +469,7 @@ impl Agent {
         if station.up_at.is_none() {
             return station.dialled_at + STATION_MAX;
         }
-        let tired_at = station.tired_at().filter(|_| self.is_free() && station.from.is_some());
+        let tired_at = station.tired_at().filter(|_| self.is_quiet() && station.from.is_some());
         [tired_at, station.look_at()].into_iter().flatten().min().unwrap_or(Timestamp::NEVER)
     }
     /// When something must happen by itself; `NEVER` otherwise.

@@ -16,7 +16,7 @@ pub(super) const GRACE: Millis = Millis::from_secs(3);
 /// After this long in `Closing` the call is settled whatever its legs do.
 const CLOSING_MAX: Millis = Millis::from_hours(3);
 
-/// When a closing call can be settled, as things are; `NEVER` while a leg is still awaited.
+/// When a closing call can be settled, as things are; while a leg is still awaited, the latest instant.
 pub(super) fn settle_at(call: &Call, since: Timestamp) -> Timestamp {
     let last = since + CLOSING_MAX;
     if !call.legs.iter().all(is_done) {

@@ -70,14 +70,9 @@ impl Engine {
             if !row.handle(event, now) {
                 return Ok(Vec::new());
             }
-            let mut changes = Changes::new(agent.tenant(), now);
-            changes.agents.push(Put { row: row.clone(), expected: before.version });
-            match self.commit(&changes).await {
-                Ok(_) => {}
-                Err(StoreError::Conflict { .. }) => continue,
-                Err(error) => return Err(error.into()),
+            if !self.put_agent(row.clone(), before.version).await? {
+                continue;
             }
-            self.notifier.notify(&Note::Agent { agent });
             self.learn_wrap_up(&before.row, &row, now);
             let mut tasks = Vec::new();
             if row.status == Status::Offline {
@@ -102,7 +97,7 @@ impl Engine {
                 return Ok(false);
             }
             let mut row = view.agent.row;
-            row.handle(&AgentEvent::Status(Status::Away(reason.into())), self.now());
+            row.handle(&AgentEvent::Lent(reason.into()), self.now());
             if self.put_agent(row, view.agent.version).await? {
                 return Ok(true);
             }

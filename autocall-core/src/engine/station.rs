@@ -56,14 +56,9 @@ impl Engine {
             row.handle(&AgentEvent::StationCame { provider: provider.clone(), from }, self.now());
             let station = StationId { agent, shift: row.shifts };
             let free = row.is_free();
-            let mut changes = Changes::new(agent.tenant(), self.now());
-            changes.agents.push(Put { row, expected: view.agent.version });
-            match self.commit(&changes).await {
-                Ok(_) => {}
-                Err(StoreError::Conflict { .. }) => continue,
-                Err(error) => return Err(error.into()),
+            if !self.put_agent(row, view.agent.version).await? {
+                continue;
             }
-            self.notifier.notify(&Note::Agent { agent });
             let mut tasks: Vec<Task> = end(before).into_iter().collect();
             if free {
                 tasks.push(Task::Match(agent));
